@@ -7,6 +7,7 @@ models   a scripted model compiled, written and verified, in each format
 server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
 aider    the scenarios with Aider by one worker and by two, and one simple edit from start to end
+sizes    latency, throughput and memory by size of the model, quantisation and settings of the server
 load     error and cost of the load generator, against a server that states when it sent each token
 distributed  a load from two workers beside the same load from one process
 power    what a comparison of two servers finds of differences that one of them was given (15 minutes)
@@ -46,6 +47,7 @@ from tools.comparison_power import power
 from tools.distributed_load import distributed
 from tools.gateway_cost import Row, gateway
 from tools.load_calibration import load
+from tools.model_sizes import sizes
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
@@ -301,6 +303,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "aider": aider,
     "load": load,
     "distributed": distributed,
+    "sizes": sizes,
     "power": power,
     "fresh": fresh,
 }

@@ -37,6 +37,8 @@ class ScenarioServers:
         self.suite = context.suite
         self.endpoints = ComparedEndpoints(context, self.answer_timeout)
         self._dedicated: ServerWithGateway | None = None
+        # Of the server that was started last with a gateway.
+        self.dedicated_model: ModelFiles | None = None
         self._shared_use: str | None = None
 
     @property
@@ -111,6 +113,7 @@ class ScenarioServers:
         options: Sequence[str] = (),
     ) -> ServerWithGateway:
         model = model or self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
+        self.dedicated_model = model
         target, settings = self.suite.command, self.suite.settings
         return start_server_with_gateway(target, model, settings, max_seqs, environment, options)
 

@@ -1,11 +1,13 @@
 """Concurrent users, overload, whether a server is busy, and loads with exact times.
 
 activity      whether a server is working: from its metrics or its CPU time
+benchmark_command  the benchmark command of mistral.rs in the place of a load
 compared_servers  the comparison of a scenario
 comparison    two targets in one run: the ratios of their figures
 comparison_command  `acceptance load --against`
 comparison_report  a comparison as a table, CSV and JSON
 concurrency   concurrent users with different questions, also more than the server has slots
+configurations  latency, throughput and memory by size, quantisation and setting
 distributed   a load from several machines, with Locust between them
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token

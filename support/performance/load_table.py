@@ -7,6 +7,7 @@
 | `prompts` | `different`, or `the same` in each request and round, at temperature 1 |
 | `starts` | that many new servers, one for each round |
 | `model` | of new servers: `scripted`, or `SmolLM2` |
+| `sent by` | `users`, or `mistralrs bench`: the benchmark command in the place of a load |
 | `turns` | of each conversation: every request has all that was said before |
 | `cancelled` | share of the requests whose client leaves at the first token, such as `10 %` |
 """
@@ -26,7 +27,7 @@ from support.performance.load.program import longest_seconds, run_load
 from support.performance.load.prompts import Message, RequestMaker
 from support.performance.measured_load import READY, Round, default_name
 from support.performance.resources import ResourceWatch
-from support.performance.service_levels import ROUNDS, PlannedLoad
+from support.performance.service_levels import ROUNDS, PlannedLoad, Send
 from support.programs.energy import EnergyCounter
 from support.programs.launcher import LaunchedProgram
 
@@ -38,7 +39,8 @@ NUMBERS = {
     "turns": "turns",
 }
 NAME, PROMPTS, STARTS, MODEL, CANCELLED = "load", "prompts", "starts", "model", "cancelled"
-COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL, CANCELLED}
+SENT_BY, USERS, BENCHMARK = "sent by", "users", "mistralrs bench"
+COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL, CANCELLED, SENT_BY}
 OVERLOAD, DIFFERENT, SAME = "overload", "different", "the same"
 PROMPT_NAMES = {DIFFERENT: "different prompts", SAME: "the same prompt"}
 SCRIPTED_MODEL = "scripted"
@@ -48,10 +50,14 @@ ALL_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class NewServers:
-    """`models`: by the names in the tables, made or fetched on first use; `start`: a server with one."""
+    """`models`: by the names in the tables, made or fetched on first use; `start`: a server with one.
+
+    `benchmark`: in the place of a load, the benchmark command with the model of the running server.
+    """
 
     models: Mapping[str, Callable[[], ModelFiles]]
     start: Callable[[ModelFiles], LaunchedProgram]
+    benchmark: Send | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,10 @@ def _planned(
     load = PlannedLoad(name, own, send, overload=name == OVERLOAD)
     if PROMPTS in row:
         load = _with_prompts(load, row[PROMPTS], same)
+    if row.get(SENT_BY, USERS) != USERS:
+        if row[SENT_BY] != BENCHMARK or servers.benchmark is None:
+            raise CheckFailed(unknown("sender of a load", row[SENT_BY], (USERS, BENCHMARK)))
+        load = replace(load, name=row[SENT_BY], send=servers.benchmark)
     if STARTS in row:
         model = row.get(MODEL, SCRIPTED_MODEL)
         if model not in servers.models:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
 from support.models.files import ModelFiles
+from support.performance.benchmark_command import BenchmarkSender
 from support.performance.compared_servers import ComparedServers, compare_servers
 from support.performance.concurrency import (
     ConcurrentAnswers,
@@ -28,14 +29,16 @@ from support.performance.measured_load import (
     MeasuredLoad,
 )
 from support.performance.regression import keep
-from support.performance.service_levels import MeasuredLoads, measure_loads
+from support.performance.service_levels import MeasuredLoads, Send, measure_loads
 from support.performance.thresholds import load_profile
 from support.programs.energy import energy_counters
+from support.programs.process import CompletedCommand
 from support.programs.smollm2 import smollm2
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
+from support.servers.cli_checks import call
 from support.servers.dedicated import DIRECT
-from support.servers.launch_plans import SMOLLM2
+from support.servers.launch_plans import SMOLLM2, arguments_of
 
 # Of one answer of a load; the limits of service levels are far below.
 LOADED_SECONDS = 10.0
@@ -114,7 +117,8 @@ class PerformanceScenario:
         )
         watched = servers.context.server if server == DIRECT else None
         send = Sender(watched.process.pid if watched else None, energy_counters())
-        table = load_table(rows, plan, send, NewServers(self._models(), servers.start_plain))
+        models = NewServers(self._models(), servers.start_plain, self._benchmark())
+        table = load_table(rows, plan, send, models)
         loads = measure_loads(table.loads, servers.context.folder / "loads", table.rounds)
         self.loads.set(loads)
         servers.context.evidence.append(Evidence.text("measured loads", loads.table(), "loads.txt"))
@@ -143,6 +147,20 @@ class PerformanceScenario:
                 servers.context.record(
                     f"ratio.{'.'.join(names)}.{figure.name}", title, figure.ratio.value, "x"
                 )
+
+    def _benchmark(self) -> Send | None:
+        """The benchmark command with the model of the server that a Given step has started."""
+        servers, model = self._servers, self._servers.dedicated_model
+        if model is None:
+            return None
+        suite = servers.suite
+        arguments = suite.command.command_line.model_options(arguments_of(model))
+
+        def run(options: Sequence[str]) -> CompletedCommand:
+            words = ["bench", *options, *arguments]
+            return call(suite.command, words, servers.context.folder, suite.settings)
+
+        return BenchmarkSender(run)
 
     def _models(self) -> Mapping[str, Callable[[], ModelFiles]]:
         """Of new servers, by their names in the tables."""
