@@ -20,9 +20,11 @@ from support.performance.load.plan import ApiName, LoadPlan
 from support.performance.load_history import entry_of
 from support.performance.load_table import SCRIPTED_MODEL, NewServers, Sender, load_table
 from support.performance.measured_load import (
+    DECODE_RATE,
     ENERGY,
     FIGURES,
     KEPT_MEMORY,
+    PREFILL_RATE,
     READY,
     REQUEST_MEMORY,
     THROUGHPUT,
@@ -174,7 +176,8 @@ class PerformanceScenario:
         """Keep what was measured of a load for the report."""
         # A single round has no memory of a request: what the server takes once is in it.
         memory = (REQUEST_MEMORY, KEPT_MEMORY) if len(load.rounds) > 1 else ()
-        for name in (THROUGHPUT, READY, ENERGY, *memory):
+        rates = (DECODE_RATE, PREFILL_RATE) if len(load.rounds) > 1 else ()
+        for name in (THROUGHPUT, READY, ENERGY, *memory, *rates):
             if (value := load.mean(name)) is not None:
                 key = f"load.{server}.{load.name}.{load.plan.prompt_words}.{name}"
                 self._servers.context.record(key, f"{server}, {load.name}: {name}", value, FIGURES[name].unit)
