@@ -9,6 +9,7 @@ import csv
 import importlib.util
 import json
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -23,46 +24,19 @@ from support.cli import main
 from support.performance.distributed import locust_library
 from support.performance.ground_truth.server import Schedule
 from support.programs.launcher import free_port
-from support.programs.output_limit import read_output
-from support.programs.process import ManagedProcess
-from support.waiting import wait_until
+from support.programs.process import run_command
+from tests.performance.programs import ACCEPTANCE, Program
 from tests.timeouts import PATIENCE
 
 needs_locust = pytest.mark.skipif(
     importlib.util.find_spec("locust") is None,
     reason="needs locust; `python3 tools/setup.py --group distributed` installs it",
 )
-ACCEPTANCE = (sys.executable, "-c", "from support.cli import main; main()")
 ANSWER = Schedule(ttft_us=20_000, itl_us=5_000, tokens=8)
 DISTRIBUTED = locust_library.__name__.rpartition(".")[0]
+NAMESPACE = ("unshare", "--map-root-user", "--net")
 # Of a load that goes on until a test ends it.
 ENDLESS = ("--users", "2", "--seconds", "3000")
-
-
-class Program:
-    """A command in a process, with its output in a file."""
-
-    def __init__(self, output: Path, *words: str, before: tuple[str, ...] = ACCEPTANCE) -> None:
-        self._output = output
-        self.process = ManagedProcess([*before, *words], stdout=output)
-
-    @property
-    def output(self) -> str:
-        return read_output(self._output)
-
-    def printed(self, pattern: str) -> re.Match[str]:
-        return wait_until(
-            f"{pattern!r} in the output",
-            lambda: re.search(pattern, self.output),
-            timeout=PATIENCE,
-            alive=lambda: self.process.alive,
-            seen=lambda: self.output[-500:],
-        )
-
-    def ended(self) -> tuple[int, str]:
-        """Its exit code, and the last line that it has printed."""
-        code = self.process.wait(PATIENCE)
-        return code, (self.output.splitlines() or [""])[-1]
 
 
 Start = Callable[..., Program]
@@ -263,3 +237,31 @@ def test_without_locust_there_is_one_line_with_the_remedy(monkeypatch: pytest.Mo
     for command in (["load", *words, "--workers", "2"], ["load-worker", "--master", "127.0.0.1:1"]):
         done = CliRunner().invoke(main, command)
         assert (done.exit_code, done.output) == (2, line)
+
+
+def no_namespaces() -> str | None:
+    """Why there are none for this user on this system; None where there are."""
+    if sys.platform != "linux":
+        return f"network namespaces are Linux's; this is {sys.platform}"
+    if missing := [name for name in ("unshare", "ip") if shutil.which(name) is None]:
+        return f"needs the program {missing[0]}"
+    link = ("ip", "link", "add", "master1", "type", "veth", "peer", "name", "worker1")
+    done = run_command([*NAMESPACE, *link], within=PATIENCE)
+    return f"no network namespace: {done.stderr.strip()}" if done.exit_code else None
+
+
+@needs_locust
+def test_workers_in_network_namespaces_of_their_own(synthetic_url: str, tmp_path: Path, start: Start) -> None:
+    """As on three machines: each worker has one link to the master, and no other network."""
+    assert synthetic_url
+    if reason := no_namespaces():
+        pytest.skip(reason)
+    words = (sys.executable, "-m", "tests.performance.in_namespaces", str(tmp_path))
+    program = start("namespaces", before=(*NAMESPACE, *words))
+    assert program.ended()[0] == 0, program.output
+    found = json.loads(program.output)
+    assert (found["code"], [code for code, _ in found["workers"]]) == (0, [0, 0]), found["output"]
+    assert "12 measured requests" in found["output"]
+    # A server that is not on loopback: the round trip of the network is known.
+    assert "a TCP handshake takes" in found["output"]
+    assert "worker 2 (" in found["output"]
