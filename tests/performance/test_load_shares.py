@@ -22,6 +22,7 @@ from support.performance.load.arrivals import due_times
 from support.performance.load.clock import SECOND
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import REQUESTS, LoadFailed, read_result
+from support.performance.load.prompts import Prompts
 from support.performance.load.quality import WorkerQuality
 from support.performance.load.record import Phase, write_records
 from support.performance.load.summary import figures_of, lines
@@ -92,6 +93,16 @@ def test_seeds_and_salts_are_those_of_a_worker() -> None:
     assert {(one.seed, one.salt) for one in shares(plan(users=2), 2)} == {(None, None)}
 
 
+def test_all_workers_have_the_prefix_of_the_load() -> None:
+    found = shares(plan(users=2, prefix_words=5, seed=7, salt="s"), 2)
+    makers = [Prompts(share.seed, share.salt, share.prefix_words, share.prefix) for share in found]
+    prompts = [maker.next(3).split() for maker in makers]
+    assert prompts[0][:5] == prompts[1][:5] == Prompts(7, "s", 5).prefix.split()
+    assert [len(prompt) for prompt in prompts] == [8, 8]
+    assert prompts[0][5:] != prompts[1][5:]
+    assert {share.prefix for share in shares(plan(users=2), 2)} == {""}
+
+
 def test_a_trace_is_divided() -> None:
     trace = tuple(TracedRequest(100.0 * number, 3, 4) for number in range(5))
     whole = LoadPlan(URL, "m", trace=trace)
@@ -104,7 +115,6 @@ def test_a_trace_is_divided() -> None:
         ({"users": 4, "requests": 1}, "1 requests are too few for 2 workers"),
         ({"rate": 4.0, "requests": 1}, "1 requests are too few for 2 workers"),
         ({"requests": 0, "trace": (TracedRequest(0.0, 1, 1),)}, "a trace of 1 requests is too short for 2"),
-        ({"users": 4, "prefix_words": 3}, "no prefix in common"),
     ],
 )
 def test_a_load_that_cannot_be_divided(load: dict[str, Any], message: str) -> None:

@@ -3,7 +3,7 @@
 A closed loop has its users spread evenly. Of an open loop each worker has the same part of the rate: at a
 constant rate and on a ramp each sends every n-th request of the schedule, and Poisson's arrivals of several
 workers with seeds of their own are Poisson's again, also when the workers do not begin at the very same
-moment. Of a trace each worker has every n-th request.
+moment. Of a trace each worker has every n-th request. A prefix of the prompts is the same for all of them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from support.errors import SettingsError
 from support.performance.load.plan import LoadPlan
+from support.performance.load.prompts import Prompts
 
 
 def shares(plan: LoadPlan, workers: int) -> list[LoadPlan]:
@@ -21,10 +22,6 @@ def shares(plan: LoadPlan, workers: int) -> list[LoadPlan]:
 
     Raises `SettingsError` for a load that cannot be divided.
     """
-    if plan.prefix_words:
-        raise SettingsError(
-            "the prompts of several workers have no prefix in common: prefix_words has to be 0"
-        )
     active = min(workers, plan.users or workers)
     if active > len(plan.trace) > 0:
         raise SettingsError(f"a trace of {len(plan.trace)} requests is too short for {active} workers")
@@ -35,6 +32,7 @@ def shares(plan: LoadPlan, workers: int) -> list[LoadPlan]:
         raise SettingsError(
             f"{plan.requests} requests are too few for {active} workers: each has to measure at least one"
         )
+    prefix = Prompts(plan.seed, plan.salt, plan.prefix_words, plan.prefix).prefix
     return [
         replace(
             plan,
@@ -43,6 +41,8 @@ def shares(plan: LoadPlan, workers: int) -> list[LoadPlan]:
             requests=requests[index],
             trace=plan.trace[index::active],
             first_request=plan.first_request / active + (index / active if plan.rate else 0.0),
+            # Of the whole load: what a cache may know is the same for all of them.
+            prefix=prefix,
             seed=_own_seed(plan.seed, index),
             salt=f"{plan.salt} of worker {index + 1}" if plan.salt else plan.salt,
         )

@@ -48,6 +48,8 @@ class LoadPlan:
     prompt_words: int = 16
     # Words before those, the same in each prompt of a run: what a prefix cache can know.
     prefix_words: int = 0
+    # These words themselves; empty: made up, the first one a salt.
+    prefix: str = ""
     # The system message of each request; empty for none.
     system: str = ""
     # The end of each prompt: with a scripted model, the keyword of its answer.

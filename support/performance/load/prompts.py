@@ -46,17 +46,20 @@ class Request:
 class Prompts:
     """Each of so many words, the first one its salt; a seed repeats the others, a salt the salts.
 
-    `prefix_words`: before them, the same in each prompt; the first one is a salt as well.
+    `prefix_words`: before them, the same in each prompt: those of `prefix`, or made up, the first one a salt.
     """
 
-    def __init__(self, seed: int | None, salt: str | None = None, prefix_words: int = 0) -> None:
+    def __init__(
+        self, seed: int | None, salt: str | None = None, prefix_words: int = 0, prefix: str = ""
+    ) -> None:
         self._chance, self._salts = random.Random(seed), _salts(salt)
         first = next(self._salts)
-        self._prefix = [first, *self._chance.choices(_WORDS, k=prefix_words - 1)] if prefix_words else []
+        made = [first, *self._chance.choices(_WORDS, k=prefix_words - 1)] if prefix_words else []
+        self.prefix = prefix or " ".join(made)
 
     def next(self, words: int) -> str:
         own = [next(self._salts), *self._chance.choices(_WORDS, k=words - 1)]
-        return " ".join([*self._prefix, *own])
+        return " ".join([*([self.prefix] if self.prefix else []), *own])
 
 
 def _salts(salt: str | None) -> Iterator[str]:
@@ -70,7 +73,7 @@ class RequestMaker:
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
-        self._prompts = Prompts(plan.seed, plan.salt, plan.prefix_words)
+        self._prompts = Prompts(plan.seed, plan.salt, plan.prefix_words, plan.prefix)
         parts = urlsplit(plan.url)
         path = parts.path.rstrip("/") + PATHS[plan.api]
         authorization = f"Authorization: Bearer {plan.key}\r\n" if plan.key else ""
