@@ -55,21 +55,22 @@ def load() -> list[Row]:
             for wanted in WANTED:
                 for starts, spread in (("at once", 0.0), ("spread", ANSWER_SECONDS)):
                     what = f"load, {wanted.streams} streams, starts {starts}"
-                    rows.append(row(what, str(wanted), _sent(url, ANSWER, wanted.streams, spread)))
+                    rows.append(row(what, str(wanted), sent(url, ANSWER, wanted.streams, spread)))
             rate = f"{FAST_STREAMS * 1_000_000 // FAST.itl_us // 1000}k tokens/s"
-            fast = _sent(url, FAST, FAST_STREAMS, FAST.ttft_us / 1e6)
+            fast = sent(url, FAST, FAST_STREAMS, FAST.ttft_us / 1e6)
             rows.append(row(f"load, {FAST_STREAMS} streams, {rate}", "p99 within 5 % (5 ms); -; 5 %", fast))
     except ProgramUnavailable as error:
         print(f"measure: {error}", file=sys.stderr)
     return rows
 
 
-def _sent(url: str, schedule: Schedule, streams: int, spread: float) -> LoadResult:
+def sent(url: str, schedule: Schedule, streams: int, spread: float, rounds: int = ROUNDS) -> LoadResult:
+    """A closed loop of so many requests for each stream; all start at once, or within `spread` seconds."""
     plan = LoadPlan(
         url,
         schedule.model,
         users=streams,
-        requests=ROUNDS * streams,
+        requests=rounds * streams,
         spread_seconds=spread,
         output_tokens=schedule.tokens,
         keep_events=True,

@@ -10,6 +10,7 @@ aider    the scenarios with Aider by one worker and by two, and one simple edit 
 sizes    latency, throughput and memory by size of the model, quantisation and settings of the server
 load     error and cost of the load generator, against a server that states when it sent each token
 distributed  a load from two workers beside the same load from one process
+tools    the same load by guidellm and aiperf, installed on first use (6.5 GB, 15 minutes)
 power    what a comparison of two servers finds of differences that one of them was given (15 minutes)
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
@@ -47,6 +48,7 @@ from tools.comparison_power import power
 from tools.distributed_load import distributed
 from tools.gateway_cost import Row, gateway
 from tools.load_calibration import load
+from tools.load_tools import load_tools
 from tools.model_sizes import sizes
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -304,6 +306,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "load": load,
     "distributed": distributed,
     "sizes": sizes,
+    "tools": load_tools,
     "power": power,
     "fresh": fresh,
 }

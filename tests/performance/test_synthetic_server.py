@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from support.errors import ProgramUnavailable
+from support.http.answer_stream import openai_answer
 from support.http.client import ApiClient, RequestFailed
 from support.http.framing import DONE, parse_events, split_lines
 from support.performance.ground_truth import server
@@ -258,3 +259,13 @@ def is_running(pid: int, program: Path) -> bool:
         return program.name in " ".join(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_schedule_may_be_apart_by_semicolons(synthetic_url: str) -> None:
+    """aiperf takes a name with commas for several models."""
+    schedule = Schedule(tokens=3, itl_us=1000)
+    with closing(ApiClient(synthetic_url, timeout=PATIENCE)) as client:
+        name = schedule.model.replace(",", ";")
+        exchange = client.post(OPENAI, {"model": name, "messages": []})
+    assert exchange.status == 200
+    assert len(openai_answer(exchange.body).events) == schedule.tokens

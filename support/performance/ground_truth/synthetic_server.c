@@ -132,17 +132,17 @@ static int64_t arrival(struct msghdr *message)
 
 /* ---- schedule ------------------------------------------------------------------------------------------ */
 
-/* Reads "key=number,key=number"; false with the reason in `wrong`. */
+/* Reads "key=number,key=number", or with ";" for clients to which a comma separates names; false with the reason in `wrong`. */
 static bool read_schedule(const char *text, struct schedule *schedule, char *wrong, size_t size)
 {
 	*schedule = DEFAULTS;
 	while (*text) {
-		size_t length = strcspn(text, "=,"), key = 0, keys = sizeof KEYS / sizeof *KEYS;
+		size_t length = strcspn(text, "=,;"), key = 0, keys = sizeof KEYS / sizeof *KEYS;
 		while (key < keys && (strlen(KEYS[key].name) != length || strncmp(KEYS[key].name, text, length)))
 			key++;
 		char *end = (char *)text + length;
 		long value = *end == '=' ? strtol(end + 1, &end, 10) : -1;
-		if (key == keys || value < 0 || (*end && *end != ',')) {
+		if (key == keys || value < 0 || (*end && *end != ',' && *end != ';')) {
 			snprintf(wrong, size, "no schedule: %.80s", text);
 			return false;
 		}
