@@ -10,19 +10,19 @@ Feature: Comparison of two servers in alternation
   Scenario: Two servers of one program are equally fast
     When a load is sent to mistral.rs and itself with
       | users | requests | prompt words | output tokens |
-      | 1     | 6        | 16           | 32            |
+      | 1     | 6        | 16           | 48            |
     Then the comparison finds "a ratio of 1"
 
   @normal @needs.ollama
   Scenario: mistral.rs and Ollama do the same work
     When a load is sent to mistral.rs and a real Ollama with
       | users | requests | prompt words | output tokens |
-      | 1     | 6        | 16           | 32            |
+      | 1     | 6        | 16           | 48            |
     Then the comparison finds "the same work"
 
   @minor @slow @needs.ollama
   Scenario: Both do the same work after a shared prefix
     When a load is sent to mistral.rs and a real Ollama with
       | users | requests | prefix words | prompt words | output tokens |
-      | 1     | 6        | 128          | 16           | 32            |
+      | 1     | 6        | 128          | 16           | 48            |
     Then the comparison finds "the same work"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
 from support.models.files import ModelFiles
+from support.models.roles import SCRIPTED
 from support.performance.benchmark_command import BenchmarkSender
 from support.performance.compared_servers import ComparedServers, compare_servers
 from support.performance.concurrency import (
@@ -188,7 +189,8 @@ class PerformanceScenario:
             return
         target, settings = self._servers.suite.target, self._servers.suite.settings
         program = target.program if server == DIRECT else f"{server} of {target.program}"
-        entry = entry_of(load.results, program, target.version, load.plan.model)
+        # Its name in requests may be that of any model.
+        entry = entry_of(load.results, program, target.version, SCRIPTED)
         if entry is not None:
             report(f"{load.name}, {load.plan.prompt_words} words")
             keep(entry, settings.load_history, report)
