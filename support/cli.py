@@ -553,15 +553,18 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     metavar="S",
     help="Until the master has answered.",
 )
-def load_worker(master: str, wait: float) -> None:
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def load_worker(master: str, wait: float, defines: tuple[str, ...]) -> None:
     """Send loads for `acceptance load --workers` on another machine, until it ends.
 
-    Exit code 4 when the master does not answer, is gone, or has ended for an error; 2 when it does not take
-    this worker.
+    target_ca_file is that of this machine. Exit code 4 when the master does not answer, is gone, or has ended
+    for an error; 2 when it does not take this worker.
     """
     from support.monitoring.metrics_endpoint import parse_address
     from support.performance.distributed.worker import work
+    from support.settings import load_settings
 
+    load_settings(dict(define.partition("=")[::2] for define in defines))
     address = parse_address(master, "--master")
     if not address.port:
         raise SettingsError(f"--master {master!r}: give the port that `acceptance load` has printed")

@@ -25,6 +25,7 @@ from support.performance.distributed import locust_library
 from support.performance.ground_truth.server import Schedule
 from support.programs.launcher import free_port
 from support.programs.process import run_command
+from support.waiting import wait_until
 from tests.performance.programs import ACCEPTANCE, Program
 from tests.timeouts import PATIENCE
 
@@ -83,7 +84,12 @@ def test_two_workers_measure_what_the_server_states(synthetic_url: str, tmp_path
         *(start, synthetic_url, "--users", "1,4", "--requests", "12", "--folder", str(folder)),
         *("-D", "target_api_key=top-secret"),
     )
-    workers = [start(f"worker-{number}", "load-worker", "--master", address) for number in (1, 2)]
+    # One of them sends its records in many parts.
+    small = changed("messages", "PART_BYTES", "500")
+    workers = [
+        start(f"worker-{number}", "load-worker", "--master", address, before=command)
+        for number, command in enumerate((ACCEPTANCE, small), 1)
+    ]
     code, _ = program.ended()
     assert code == 0, program.output
     assert [worker.ended()[0] for worker in workers] == [0, 0]
@@ -206,6 +212,23 @@ def test_a_generator_that_fails_is_named(start: Start) -> None:
     code, line = worker.ended()
     assert code == 4
     assert line.startswith("acceptance: the master has ended the run: worker 1 ")
+
+
+@needs_locust
+def test_a_worker_may_be_there_before_its_master(synthetic_url: str, start: Start) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    worker = start("worker", "load-worker", "--master", address)
+    # Its connection is refused meanwhile, and tried again.
+    wait_until(
+        "an attempt to connect",
+        lambda: psutil.Process(worker.process.pid).num_threads() > 1,
+        timeout=PATIENCE,
+        alive=lambda: worker.process.alive,
+    )
+    load = ("--users", "1", "--requests", "2", "--listen", address)
+    program, where = master(start, synthetic_url, *load, workers=1)
+    assert where == address
+    assert (program.ended()[0], worker.ended()[0]) == (0, 0)
 
 
 @needs_locust

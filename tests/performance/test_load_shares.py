@@ -181,7 +181,7 @@ def test_the_quality_of_each_worker_is_kept_and_the_worst_is_that_of_the_load() 
     assert math.isnan(found.quality.machine.steal)
     text = "\n".join(lines(found))
     assert "2 workers, which began within 10 ms" in text
-    assert "worker 2 (host-2): 1 user; " in text
+    assert "worker 2 (host-2): 1 user; 5 requests, 1 failed; " in text
 
 
 def test_one_bad_worker_makes_the_load_invalid() -> None:

@@ -154,8 +154,11 @@ def _workers(result: LoadResult) -> Iterator[str]:
     yield f"{count}, which began within {1000 * result.start_spread:.0f} ms"
     for worker in result.workers:
         quality = worker.quality
+        requests = [one for one in result.measured if one.worker == worker.number]
+        failed = sum(one.failed for one in requests)
         yield (
-            f"{worker}: {worker.load}; {quality.achieved:.2f} of {quality.requested:.2f}, lateness p99 "
+            f"{worker}: {worker.load}; {len(requests)} requests, {failed} failed; "
+            f"{quality.achieved:.2f} of {quality.requested:.2f}, lateness p99 "
             f"{quality.late_p99_us / 1000:.2f} ms, {100 * quality.kernel_stamps:.0f} % with a stamp, "
             f"lag p99 {quality.lag_p99_us / 1000:.2f} ms, {100 * quality.cpu_share:.0f} % of a core"
         )
