@@ -72,9 +72,9 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "parity": (20, 40),
     "mcp": (10, 20),
     "terminal_chat": (20, 40),
-    # 40 scenarios in 150 s was the aim when this limit was set: so much for each of the 137 that there are.
+    # 40 scenarios in 150 s was the aim when this limit was set: so much for each of the 176 that there are.
     # Two workers on two cores add up to more; their aim is 90 s of wall time for 40.
-    "aider": (514, 1028),
+    "aider": (660, 1320),
     "monitoring": (75, 150),
     "performance": (120, 300),
 }

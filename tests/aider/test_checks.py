@@ -16,7 +16,7 @@ from support.aider.project import (
     syntax_without_docstrings,
 )
 from support.aider.run import AiderRun, require_local, require_requests, require_traffic, require_waits
-from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, AiderRequest, aider_requests
+from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, THINKING, AiderRequest, aider_requests
 from support.errors import CheckFailed, NotSupported
 from support.http.exchange import Exchange
 
@@ -121,6 +121,17 @@ def test_comments_before_the_answer_count() -> None:
     with pytest.raises(CheckFailed, match="expected 1 request of the kind 'edit', found 2"):
         require_traffic([streamed(stream), streamed(stream)], 3, COMMENT)
     require_traffic([streamed(stream)], 1, EDIT)
+
+
+def test_thinking_in_a_field_of_its_own_counts_where_it_has_a_text() -> None:
+    lines = [{"message": {"content": "", "thinking": text}} for text in ("Perhaps", " this", "")]
+    stream = b"".join(
+        json.dumps(line).encode() + b"\n" for line in [*lines, {"message": {"content": "thinking"}}]
+    )
+    require_traffic([streamed(stream)], 2, THINKING)
+    for body, found in ((stream, 2), (b'{"message": {"content": "<think>Perhaps</think>"}}\n', 0)):
+        with pytest.raises(CheckFailed, match=f"expected 3 pieces of thinking or more, found {found}"):
+            require_traffic([streamed(body)], 3, THINKING)
 
 
 def test_the_text_of_the_last_request_is_compared() -> None:
