@@ -190,7 +190,9 @@ class PerformanceScenario:
         target, settings = self._servers.suite.target, self._servers.suite.settings
         program = target.program if server == DIRECT else f"{server} of {target.program}"
         # Its name in requests may be that of any model.
-        entry = entry_of(load.results, program, target.version, SCRIPTED)
+        # A Given step may have started its server with options of its own.
+        name = "server of the scenario" if self._servers.has_dedicated else ""
+        entry = entry_of(load.results, program, target.version, SCRIPTED, name)
         if entry is not None:
             report(f"{load.name}, {load.plan.prompt_words} words")
             keep(entry, settings.load_history, report)
