@@ -62,12 +62,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
-def master(
-    start: Start, url: str, *words: str, workers: int = 2, before: tuple[str, ...] = ACCEPTANCE
-) -> tuple[Program, str]:
+def master(start: Start, url: str, *words: str, workers: int = 2) -> tuple[Program, str]:
     """Waiting for its workers, and where it listens."""
     target = ("--target", url, "--model", ANSWER.model, "--output-tokens", "8")
-    program = start("master", "load", *target, "--workers", str(workers), *words, before=before)
+    program = start("master", "load", *target, "--workers", str(workers), *words)
     return program, program.printed(r"master: (127\.0\.0\.1:\d+); workers to come")[1]
 
 
@@ -116,8 +114,7 @@ def test_two_workers_measure_what_the_server_states(synthetic_url: str, tmp_path
 
 @needs_locust
 def test_a_worker_that_is_killed_makes_the_run_invalid(synthetic_url: str, start: Start) -> None:
-    soon = changed("locust_library", "HEARTBEATS", "4")
-    program, address = master(start, synthetic_url, *ENDLESS, before=soon)
+    program, address = master(start, synthetic_url, *ENDLESS)
     first, second = (start(f"worker-{number}", "load-worker", "--master", address) for number in (1, 2))
     second.printed("load 1")
     first.printed("load 1")
@@ -136,13 +133,13 @@ def test_a_worker_that_is_killed_makes_the_run_invalid(synthetic_url: str, start
 @needs_locust
 def test_workers_end_without_their_master(synthetic_url: str, start: Start) -> None:
     program, address = master(start, synthetic_url, *ENDLESS, workers=1)
-    soon = changed("worker", "MASTER_SECONDS", "4.0")
+    soon = changed("worker", "MASTER_SECONDS", "8.0")
     worker = start("worker", "load-worker", "--master", address, before=soon)
     worker.printed("load 1")
     left = generators(worker)
     assert left
     program.process.send(signal.SIGKILL)
-    assert worker.ended() == (4, "acceptance: the master has not answered for 4 s")
+    assert worker.ended() == (4, "acceptance: the master has not answered for 8 s")
     assert not any(one.is_running() for one in left)
 
 
