@@ -33,5 +33,6 @@ service_levels  loads in rounds, and the verdicts about them
 steady_state  trend and step of a series of measurements
 target_facts  version, file, parallelism, context, threads and caches of a server
 thresholds    service levels by hardware profile (`thresholds.toml`)
+token_counts  tokens of a load by events, usage and the server's counter
 validity      whether the figures of a load are those of its target
 """

@@ -20,6 +20,7 @@ from support.performance.load_report import Run, write_report, write_summary
 from support.performance.percentiles import Verdict, smallest_sample
 from support.performance.regression import keep
 from support.performance.target_facts import PROGRAM, TargetFacts
+from support.performance.token_counts import TokenCounts, token_counter
 from support.performance.validity import invalid_load_reasons
 from support.settings import redact_url
 
@@ -81,6 +82,7 @@ class LoadCommand:
             run = found[index] = self._send(plans[index], alone=len(plans) == 1)
             for line in lines(run.result, self._goodput):
                 self._echo(line)
+            self._echo(str(run.tokens))
             for reason in run.invalid:
                 self._echo(f"invalid: {reason}")
         # In the order of the grid.
@@ -112,7 +114,11 @@ class LoadCommand:
     def _send(self, plan: LoadPlan, *, alone: bool) -> Run:
         folder = self._folder if alone else self._folder / f"load-{len(self._runs) + 1:02}"
         folder.mkdir(exist_ok=True)
-        run = Run(self._send_load(plan, folder), folder)
+        before = token_counter(plan)
+        result = self._send_load(plan, folder)
+        after = token_counter(plan)
+        counted = None if after is None else after - (before or 0.0)
+        run = Run(result, folder, TokenCounts.of(result.records, counted))
         self._runs.append(run)
         write_summary(run)
         return run

@@ -15,6 +15,7 @@ from support.performance.load.program import REQUESTS, LoadResult
 from support.performance.load.summary import figures_of, lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.load_validation import contradictions
+from support.performance.token_counts import TokenCounts
 from support.performance.validity import invalid_load_reasons
 
 SUMMARY, RUNS, PAGE = "summary.json", "runs.csv", "report.md"
@@ -26,10 +27,11 @@ _FIRST_COLUMNS = ("run", *_PLAN_COLUMNS, "valid", "cpu_pressure", "steal")
 
 @dataclass(frozen=True)
 class Run:
-    """One load, and the folder of its records."""
+    """One load, the folder of its records, and its tokens by client, usage and server."""
 
     result: LoadResult
     folder: Path
+    tokens: TokenCounts
 
     @property
     def name(self) -> str:
@@ -57,6 +59,7 @@ def write_summary(run: Run) -> None:
         **_workers(run.result),
         "invalid": run.invalid,
         "contradictions": run.contradictions(),
+        "tokens": {**asdict(run.tokens), "agrees": run.tokens.agrees},
     }
     (run.folder / SUMMARY).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -145,6 +148,7 @@ def _page(
         yield f"\n## {number}. {run.name}\n"
         yield "```"
         yield from lines(run.result, goodput)
+        yield str(run.tokens)
         yield "```"
         yield from (f"\nInvalid: {reason}." for reason in run.invalid)
         yield from (f"\nThe report contradicts its records: {found}." for found in run.contradictions())
