@@ -29,6 +29,7 @@ from support.settings import load_settings
 from support.suite import RunContext
 
 Row = tuple[str, str, str]
+MAX_SEQS = "--max-seqs"
 FOLDER = Path(__file__).resolve().parents[1] / "reports" / "configurations"
 
 
@@ -60,7 +61,11 @@ def measured(suite: RunContext) -> list[Point]:
         return suite.models.sized(one.millions, quantisation)
 
     def start(files: ModelFiles, options: Sequence[str]) -> LaunchedProgram:
-        return start_server(suite.command, arguments_of(files), suite.settings, options=options)
+        settings = suite.settings
+        if options[:1] == (MAX_SEQS,):
+            # Each start has it once already.
+            settings, options = settings.model_copy(update={"test_batch_size": int(options[1])}), ()
+        return start_server(suite.command, arguments_of(files), settings, options=options)
 
     print(header())
     return measure_configurations(wanted, model, start, FOLDER, lambda text: print(text, flush=True))
