@@ -18,7 +18,7 @@ from support.performance.distributed.merging import WorkerResult, merged
 from support.performance.distributed.messages import PART_BYTES, Hello, packed, unpacked
 from support.performance.distributed.shares import shares
 from support.performance.ground_truth.server import Schedule
-from support.performance.load.arrivals import due_times
+from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import SECOND
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import REQUESTS, LoadFailed, read_result
@@ -61,6 +61,17 @@ def test_the_shares_of_a_schedule_are_the_schedule(load: dict[str, Any]) -> None
     together = sorted(itertools.chain.from_iterable(parts))
     assert together == pytest.approx(times(whole, 300), abs=1000)
     assert [share.requests for share in shares(whole, 3)] == [4, 4, 4]
+
+
+def test_the_shares_of_a_ramp_are_measured_for_the_same_time() -> None:
+    whole = plan(rate=30.0, arrivals="ramp", seconds=2.0, requests=0)
+    counts = []
+    for share in shares(whole, 2):
+        phases = Phases(share, 0)
+        found = [phases.next(due) for due in times(share, 60)]
+        counts.append(found.count(Phase.MEASURED))
+    # Half the final rate on average, over both: 30 requests in 2 seconds.
+    assert counts == [15, 15]
 
 
 def test_poissons_arrivals_of_several_workers_are_poissons() -> None:

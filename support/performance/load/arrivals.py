@@ -68,7 +68,8 @@ class Phases:
         if self._measured_since is None:
             if now < self._warm_until or self._cold:
                 return Phase.WARM_UP
-            self._measured_since = now
+            # Of a rate: the first request of a share is due later than that of another one.
+            self._measured_since = self._warm_until if self._plan.rate else now
         self._complete = self._complete or self._has_all(now - self._measured_since)
         if not self._complete:
             self._issued += 1
