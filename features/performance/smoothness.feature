@@ -3,9 +3,9 @@ Feature: Streams are smooth, and answers are generated anew
   A user who reads along notices when a stream stands still and then catches up. And an answer that comes from a
   cache makes a server look faster than it is with users of its own.
 
-  @normal @needs.scripted_model
+  @normal @needs.command
   Scenario: No event of a stream is much later than others
-    Given mistral.rs with the scripted model
+    Given a dedicated server with a random model of 5 million weights
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
       | 1     | 72       | 16           | 32            |
