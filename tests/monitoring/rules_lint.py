@@ -249,7 +249,7 @@ def _rate(groups: Groups, _: Mapping[str, Labels]) -> Iterator[str]:
 
 @check("promql/counter")
 def _counter(groups: Groups, _: Mapping[str, Labels]) -> Iterator[str]:
-    """One that was not there before (`unless ... offset`) has no growth, and its value is that."""
+    """One that was not there before (`unless count_over_time`) has no growth, and its value is that."""
     for rule in _rules(groups):
         for part, around in parts(rule.tree):
             metric = metric_of_series(part.name, all_metrics()) if isinstance(part, Selector) else None
@@ -258,7 +258,7 @@ def _counter(groups: Groups, _: Mapping[str, Labels]) -> Iterator[str]:
                 continue
             if isinstance(call, Binary) and call.operator == "unless":
                 continue
-            if not isinstance(call, Call) or call.name not in GROWTH:
+            if not isinstance(call, Call) or call.name not in (*GROWTH, "count_over_time"):
                 yield f"{rule.name}: the counter {metric.name} by its value"
 
 

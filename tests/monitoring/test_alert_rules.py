@@ -141,6 +141,11 @@ def test_a_changed_sentence_is_noticed(promtool: Path, tmp_path: Path) -> None:
         ("_x10 0x30", (0, 0, 0, 0)),
         # One that Prometheus scrapes for the first time cannot be told from one that has just started.
         ("2x40", (1, 0, 0, 0)),
+        # One scrape failed, or two: a series with old errors is not new 10 minutes later.
+        ("2x1 stale 2x40", (1, 0, 0, 0)),
+        ("2x1 stale stale 2x40", (1, 0, 0, 0)),
+        # A server that was started again has its first error 13 minutes after its old series was there.
+        ("2x1 stale _x11 2x40", (0, 0, 1, 0)),
     ],
 )
 def test_the_first_error_of_a_server_is_noticed(
