@@ -19,7 +19,8 @@ PROGRAM = Path(sys.executable).with_name(f"acceptance{EXECUTABLE_SUFFIX}")
 # One round, at its start: other checks count the requests of the server.
 INTERVAL = "1h"
 READY_SECONDS = 60.0
-ROUND_ENDED = "acceptance_probe_last_round_timestamp_seconds"
+# Of a round (support/probe/checks.toml): with fewer runs, the first one has not ended.
+RUNS, CHECKS = "acceptance_probe_runs_total", 4
 _LISTENING = re.compile(r"metrics: (http://\S+)/metrics")
 
 
@@ -47,6 +48,6 @@ def start_probe(target_url: str, settings: Settings) -> LaunchedProgram:
 
 def _round_ended(page: str) -> bool:
     try:
-        return read_page(page).total(ROUND_ENDED) > 0
+        return read_page(page).total(RUNS) >= CHECKS
     except MalformedPage:
         return False

@@ -24,7 +24,11 @@ class ProbeMetrics:
             "time_to_first_token_seconds", "Time to the first token of the last stream", "check"
         )
         self._streamed: set[str] = set()
-        self._round = self._gauge("last_round_timestamp_seconds", "When the last round ended, Unix time")
+        # Before the first one its start: an age is computed from it, also of a first round that hangs.
+        self._round = self._gauge(
+            "last_round_timestamp_seconds", "When the last round ended, or the probe started, Unix time"
+        )
+        self.end_round()
         self._gauge("interval_seconds", "Time from the start of a round to that of the next").set(interval)
         self._runs = Counter(
             "acceptance_probe_runs", "Runs of the check", ["check", "result"], registry=self.registry

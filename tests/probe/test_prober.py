@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
+from prometheus_client import generate_latest
 
 from support.bundled.reference_server.engine import Call, Chunk
 from support.cli import main
@@ -26,6 +28,7 @@ from support.http.exchange import Exchange
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import read_page
 from support.monitoring.metrics_endpoint import Address, parse_address, served
+from support.monitoring.probe_program import CHECKS, _round_ended
 from support.monitoring.prometheus_pair import ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.probe.checks import probe_checks, tokens_of_a_round
@@ -92,6 +95,18 @@ def test_a_round_on_a_right_server_passes() -> None:
     assert 0 < values(probe, "acceptance_probe_time_to_first_token_seconds")[STREAM] < PATIENCE
     # A line for each change only.
     assert sorted(line.split()[0] for line in lines) == sorted(ALL)
+
+
+def test_before_the_first_round_its_age_is_that_of_the_probe() -> None:
+    """From 1970 on the panel of the ages would show nothing else, and the alert 56 years."""
+    before = time.time()
+    probe, _ = prober("http://127.0.0.1:9")
+    assert len(ALL) == CHECKS
+    page = read_page(generate_latest(probe.metrics.registry).decode())
+    assert before <= page.total("acceptance_probe_last_round_timestamp_seconds") <= time.time()
+    assert not _round_ended(generate_latest(probe.metrics.registry).decode())
+    probe.run_round()
+    assert _round_ended(generate_latest(probe.metrics.registry).decode())
 
 
 def test_a_round_is_small_and_changes_nothing() -> None:
