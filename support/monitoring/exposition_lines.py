@@ -26,7 +26,8 @@ _LABEL = re.compile(
 _META = re.compile(r"#[ \t]+(?P<kind>HELP|TYPE)(?=[ \t]|$)[ \t]*(?P<metric>[^ \t]*)[ \t]*(?P<text>.*)")
 _ESCAPE = re.compile(r"\\(.?)")
 _UNESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
-_TIMESTAMP = re.compile(r"-?\d+", re.ASCII)
+# No more digits than its greatest number has: Python's `int` rejects some thousands of them.
+_TIMESTAMP = re.compile(r"-?\d{1,19}", re.ASCII)
 # Milliseconds in a signed integer.
 _MAX_TIMESTAMP = 2**63 - 1
 

@@ -2,6 +2,7 @@
 
 Its address does not show it: a proxy, a name in a cluster or another port may lie between them. So requests
 are sent to the server, and the target is the one whose count rises by them to that of the server's own page.
+They are for the model list: the counts of two servers behind one load balancer rise alike by other requests.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from typing import Any
 
 from support.errors import CheckFailed
 from support.http.client import ApiClient
-from support.monitoring.exposition import MetricsPage, read_page
+from support.monitoring.exposition import read_page
 from support.monitoring.prometheus_api import PrometheusApi
 from support.settings import redact_url
 from support.waiting import WaitTimeout, wait_until
 
-COUNT = "http_requests_total"
-ROUTE = "/v1/models"
+METRIC, ROUTE = "http_requests_total", "/v1/models"
+COUNT = f'{METRIC}{{path="{ROUTE}"}}'
 REQUESTS = 5
 # A request is counted when its body has ended, which may be after its client has read it.
 COUNTED_SECONDS = 10.0
 # Scrape intervals are a minute by default; longer ones are not waited for.
-MOST_SECONDS, DEFAULT_SECONDS = 70.0, 60.0
-# Beyond a scrape interval: the scrape itself.
-LATER_SECONDS = 5.0
+MOST_SECONDS, DEFAULT_SECONDS = 75.0, 60.0
+# Beyond a scrape interval: the scrape itself, which may take 10 s by default.
+LATER_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
 # Targets in a message.
 MAX_SHOWN = 5
@@ -62,13 +63,13 @@ class WatchedServer:
     def _find(self, prometheus: PrometheusApi) -> Sequence[Place]:
         before = _counts(prometheus)
         with closing(ApiClient(self._url, api_key=self._key, may_be_silent=True)) as client:
-            first = _page(client).total(COUNT)
+            first = _total(client)
             for _ in range(REQUESTS):
                 client.get(ROUTE)
             try:
                 least = wait_until(
                     f"{COUNT} on the page of {redact_url(self._url)} risen by {REQUESTS} requests",
-                    lambda: total if (total := _page(client).total(COUNT)) >= first + REQUESTS else None,
+                    lambda: total if (total := _total(client)) >= first + REQUESTS else None,
                     timeout=COUNTED_SECONDS,
                 )
             except WaitTimeout as error:
@@ -77,7 +78,7 @@ class WatchedServer:
 
             def rising() -> list[Place]:
                 scraped = {place for place, at in _scraped(prometheus).items() if at > sent}
-                after, most = _counts(prometheus), _page(client).total(COUNT)
+                after, most = _counts(prometheus), _total(client)
                 return [
                     place
                     for place in sorted(scraped & after.keys())
@@ -108,11 +109,11 @@ def place_of(target: Target) -> Place:
     return target["labels"].get("job", ""), target["labels"].get("instance", "")
 
 
-def _page(client: ApiClient) -> MetricsPage:
+def _total(client: ApiClient) -> float:
     exchange = client.get("/metrics")
     if exchange.status != 200:
         raise CheckFailed(f"the server has no page of metrics: GET /metrics is {exchange.in_short}")
-    return read_page(exchange.text)
+    return read_page(exchange.text).total(METRIC, path=ROUTE)
 
 
 def _counts(prometheus: PrometheusApi) -> dict[Place, float]:

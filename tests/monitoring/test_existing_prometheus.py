@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +63,13 @@ def alert(**labels: str) -> Documents:
 
 def count_page(server: PageServer) -> str:
     """Each request is counted, also a scrape."""
-    return f"# TYPE http_requests_total counter\nhttp_requests_total {server.scrapes}\n"
+    return page_of(server.scrapes)
+
+
+def page_of(models: int, chats: int = 0) -> str:
+    counts = {"/v1/models": models, "/v1/chat/completions": chats}
+    lines = [f'http_requests_total{{path="{path}"}} {count}\n' for path, count in counts.items()]
+    return "# TYPE http_requests_total counter\n" + "".join(lines)
 
 
 @pytest.fixture
@@ -150,7 +157,7 @@ FAULTS: list[tuple[str, Callable[[Documents], object], str]] = [
         for name in ("server", "up", "complete")
         for still in (0, 4, 7, 1000)
     ),
-    ("targets.server", lambda d: d.update(sum=vector()), "in 5 s (none has it)"),
+    ("targets.server", lambda d: d.update(sum=vector()), "in 3 s (none has it)"),
     # Not scraped since.
     (
         "targets.server",
@@ -203,7 +210,9 @@ def test_a_fault_is_one_line(
     name: str,
     break_it: Callable[[Documents], object],
     finding: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(watched_server, "LATER_SECONDS", 3.0)
     url, documents = prometheus
     break_it(documents)
     outcome = run(f"prometheus.{name}", url, WatchedServer(server.url))
@@ -215,11 +224,7 @@ def test_a_fault_is_one_line(
 @pytest.mark.parametrize(
     ("page", "status", "finding"),
     [
-        (
-            "# TYPE http_requests_total counter\nhttp_requests_total 1\n",
-            200,
-            "risen by 5 requests: not within",
-        ),
+        (page_of(1), 200, "risen by 5 requests: not within"),
         ("not found\n", 404, "the server has no page of metrics: GET /metrics is status 404 and 'not found"),
         ("<html></html>\n", 200, "the page is HTML or XML"),
     ],
@@ -254,13 +259,14 @@ def test_both_urls_are_required(settings: Mapping[str, str], target: Target, mis
 def test_another_server_with_the_same_counts_is_not_taken(
     monitoring_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real Prometheus scrapes a server that is no other than that under test, but for the requests."""
+    """A real Prometheus scrapes a server that is no other than that under test, but for the requests.
+
+    All have as many chats at the same time, as behind a load balancer.
+    """
     monkeypatch.setattr(watched_server, "LATER_SECONDS", PATIENCE)
     with page_server("") as server, page_server("") as replica, page_server("") as unwatched:
         for one in (server, replica, unwatched):
-            one.page = lambda one=one: (
-                f"# TYPE http_requests_total counter\nhttp_requests_total {one.others}\n"
-            )
+            one.page = lambda one=one: page_of(one.others, int(20 * time.monotonic()))
         targets = {"llm": ScrapeTarget(server.url), "replica": ScrapeTarget(replica.url)}
         pair = start_pair(monitoring_settings, tmp_path, targets, rules_file(), "http://127.0.0.1:9/")
         try:

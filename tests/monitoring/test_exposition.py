@@ -120,6 +120,7 @@ def test_the_page_of_a_server_that_has_counted_nothing_is_valid() -> None:
         ("a 1 soon\n", "line 1 has the timestamp 'soon', which is no integer of milliseconds"),
         ("a 1 1.5\n", "line 1 has the timestamp '1.5'"),
         (f"a 1 {2**63}\n", "line 1 has the timestamp"),
+        (f"a 1 {'9' * 5000}\n", "line 1 has the timestamp"),
         ("a 1_000\n", "line 1 is no sample: '1_000' is no number"),
         ("a 0x10\n", "line 1 is no sample: '0x10' is no number"),
         ("a \u0661\n", "line 1 is no sample"),
