@@ -6,7 +6,7 @@ Feature: Where Aider takes its connection from
     Given the project "thermometer"
 
   @normal @needs.command @needs.aider
-  Scenario Outline: A configuration file in <place> is enough for <server>
+  Scenario Outline: A configuration file in <place> connects Aider to <server>
     Given Aider is connected to <server> with
       | option      | value |
       | environment | false |
@@ -39,7 +39,7 @@ Feature: Where Aider takes its connection from
       | the project | a real Ollama | OLLAMA_API_BASE |
 
   @normal @needs.command @needs.aider
-  Scenario Outline: <variable> of an .env file in <place> is enough
+  Scenario Outline: <variable> of an .env file in <place> connects Aider
     Given Aider is connected to <server> with
       | option      | value |
       | environment | false |

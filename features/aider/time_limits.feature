@@ -53,7 +53,7 @@ Feature: Time limits of Aider
       | gateway's non-streamed | the gateway | no-stream | 7.75 seconds |
 
   @critical @needs.command @needs.aider
-  Scenario Outline: A stalled stream of <server> is waited for without limit
+  Scenario Outline: Aider waits without limit for a stalled stream of <server>
     Given the project "thermometer"
     And Aider is connected to <server> with
       | option | value |

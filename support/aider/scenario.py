@@ -90,7 +90,7 @@ class AiderScenario:
         # Its name in the steps.
         self._assistant = AIDER.title
         self._run_seconds = RUN_SECONDS
-        # From its first request, where a scenario is about a run that does not end.
+        # Without a byte of an answer that has begun, where a scenario is about a run that does not end.
         self._answer_seconds: float | None = None
         # Until the suite ends the run; no limit where a scenario is about when Aider itself gives up.
         self._most_requests: float = MOST_EDIT_REQUESTS
@@ -138,9 +138,9 @@ class AiderScenario:
         """From now on Aider, or cecli, uses this server, which has the scripted model of the project.
 
         The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits, of
-        which the context is `CONTEXT`; `limit`, seconds after its first request when the suite ends a run;
-        `repeats: all`, the suite does not end a run that repeats its request; `thinking: true`, the model has
-        thinking in its template; `environment: false` and `model: false`, no
+        which the context is `CONTEXT`; `limit`, seconds after which the suite ends a run, without a byte of
+        an answer that has begun; `repeats: all`, the suite does not end a run that repeats its request;
+        `thinking: true`, the model has thinking in its template; `environment: false` and `model: false`, no
         variables and no option that lead to the server.
         """
         given = request_options(options)
@@ -358,7 +358,7 @@ class AiderScenario:
             if (
                 count
                 and self._answer_seconds is not None
-                and self._seconds_since_request(mark) > self._answer_seconds
+                and self._silent_seconds(mark) > self._answer_seconds
             ):
                 return True
             # Of a server that cannot be reached the proxy has no requests.
@@ -378,7 +378,7 @@ class AiderScenario:
         if not self.server.alive:
             return RunEnd(SERVER_DIED, SERVER_DIED)
         if self._edit_requests(mark) <= MOST_EDIT_REQUESTS and self._answer_seconds is not None:
-            return RunEnd(f"ended by the suite {self._answer_seconds:g} s after its first request")
+            return RunEnd(f"ended by the suite {self._answer_seconds:g} s after the last part of an answer")
         sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
         return RunEnd(f"ended by the suite: it has sent its request {sent} times")
 
@@ -391,9 +391,13 @@ class AiderScenario:
         response = f"status {last.status}, {len(last.body)} bytes" if last.status else "no response"
         return f"request {len(exchanges)}, {last.method} {last.url}: {response}"
 
-    def _seconds_since_request(self, mark: int) -> float:
+    def _silent_seconds(self, mark: int) -> float:
+        """Since the last part of the latest answer; zero before its first, however slow the server is."""
         requests = aider_requests(self.server.proxy.exchanges_since(mark))
-        return time.monotonic() - requests[0].exchange.sent_at if requests else 0.0
+        if not requests or not requests[-1].exchange.chunks:
+            return 0.0
+        last = requests[-1].exchange
+        return time.monotonic() - last.sent_at - last.chunks[-1][0]
 
     def _edit_requests(self, mark: int) -> int:
         requests = aider_requests(self.server.proxy.exchanges_since(mark))

@@ -128,9 +128,12 @@ def test_a_stream_that_stalls_is_ended_and_reported(
     assert ": not within 6.0 s" in aider.runs.get().output
 
 
-def limited(aider: AiderScenario, proxy: RecordingProxy, *, stalls: bool = True) -> AiderScenario:
-    """A run whose stream stalls, or ends, and that the suite ends soon after its first request."""
-    proxy.faults.append(Fault(ends_after=5 if stalls else None, stalls=stalls))
+def limited(
+    aider: AiderScenario, proxy: RecordingProxy, *, stalls: bool = True, late: float = 0.0
+) -> AiderScenario:
+    """A run whose stream begins after `late` seconds, then stalls, or ends; the suite soon ends it."""
+    before = ((late, b"data:"),) if late else ()
+    proxy.faults.append(Fault(ends_after=5 if stalls else None, stalls=stalls, before=before))
     vars(aider)["_answer_seconds"] = 1.0
     aider.ask("Describe the waves", None)
     return aider
@@ -145,10 +148,20 @@ def test_a_run_that_has_to_be_ended_is_no_failure_where_a_scenario_is_about_it(
     aider.require_changed(())
     # What its user sees: the beginning, and nothing more.
     assert re.search(
-        r"begun: b'data:'\n\n\(ended by the suite 1 s after its first request\)$", aider.runs.get().output
+        r"begun: b'data:'\n\n\(ended by the suite 1 s after the last part of an answer\)$",
+        aider.runs.get().output,
     )
     with pytest.raises(CheckFailed, match=r"^ended by the suite 1 s"):
         aider.require_end(0)
+
+
+def test_a_stream_that_begins_late_has_begun_before_its_run_is_ended(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy
+) -> None:
+    """As a model that is loaded first, or a busy machine, makes it: it was ended before it stalled."""
+    aider = limited(make(READER), proxy, late=2.0)
+    aider.require_end(None)
+    assert "begun: b'data:'" in aider.runs.get().output
 
 
 def test_a_run_that_ends_by_itself_was_not_ended_by_the_suite(
