@@ -13,7 +13,7 @@ Feature: Comparison of two servers in alternation
       | 1     | 6        | 16           | 48            |
     Then the comparison finds "a ratio of 1"
 
-  @normal @needs.ollama
+  @normal @slow @needs.ollama
   Scenario: mistral.rs and Ollama do the same work
     When a load is sent to mistral.rs and a real Ollama with
       | users | requests | prompt words | output tokens |

@@ -3,7 +3,7 @@ Feature: Users who leave do not slow the others
   People close a chat in the middle of an answer. The server ends that generation, and the answers of those who stay
   are as fast as without it.
 
-  @normal
+  @normal @slow
   Scenario: One in ten users leaves at the first token
     Given a dedicated server without a prefix cache
     When a load is sent to mistral.rs with

@@ -160,8 +160,11 @@ def test_a_limit_by_the_size_of_the_file() -> None:
 def test_an_overloaded_server_may_reject_requests_as_busy() -> None:
     before, after = rounds(1, [10.0] * 3, "before"), rounds(1, [10.0] * 3, "after")
     rejected = request(1, failure=Failure.STATUS, detail="503 busy")
+    waiting = request(1, failure=Failure.TIMEOUT, event_times_ns=())
+    stalled = request(1, failure=Failure.TIMEOUT)
     level = profile(RatioLimit("tokens per second", "after", "before", Bounds(least=0.8)))
-    for failure, passes in ((rejected, True), (failed(2), False)):
+    cases = ((rejected, True), (waiting, True), (stalled, False), (failed(2), False))
+    for failure, passes in cases:
         full = MeasuredLoad("overload", PLAN, [Round(result(failure, requested=8.0))] * 3, overload=True)
         found = MeasuredLoads([before, full, after])
         if passes:
