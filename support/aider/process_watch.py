@@ -32,6 +32,7 @@ class ProcessWatch:
         self._record = record
         self._lines: set[str] = set()
         self.processes: set[psutil.Process] = set()
+        self._failure: Exception | None = None
         self._sampling = SamplingThread("process-watch", self._work)
 
     def __enter__(self) -> ProcessWatch:
@@ -42,6 +43,8 @@ class ProcessWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sampling.stop()
+        if error is None and self._failure is not None:
+            raise self._failure
 
     @property
     def left(self) -> list[psutil.Process]:
@@ -49,10 +52,14 @@ class ProcessWatch:
         return [process for process in self.processes if _runs(process)]
 
     def _work(self) -> None:
+        """A thread that ended at an error would have found nothing wrong: leaving the block raises it."""
         ended = False
-        while not ended:
-            self._look()
-            ended = self._sampling.stopping.wait(WATCH_SECONDS)
+        try:
+            while not ended:
+                self._look()
+                ended = self._sampling.stopping.wait(WATCH_SECONDS)
+        except Exception as error:  # noqa: BLE001 - raised where the block is left
+            self._failure = error
 
     def _look(self) -> None:
         for process in (process for root in self._roots for process in process_tree(root)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.aider import process_watch
 from support.aider.process_watch import ProcessWatch
 from support.aider.run import require_local
 from support.errors import CheckFailed
@@ -91,6 +93,15 @@ def test_a_program_that_stays_on_this_machine_is_right(
         _, (line,) = watch(connected("127.0.0.1", port))
     assert line.startswith(f"127.0.0.1 {port} ")
     require_local([line])
+
+
+def test_a_watch_that_cannot_look_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("the table of connections is malformed")
+
+    monkeypatch.setattr(process_watch, "_addresses", fail)
+    with pytest.raises(RuntimeError, match="is malformed"), ProcessWatch([os.getpid()], tmp_path / "record"):
+        pass
 
 
 def test_the_processes_that_are_left_are_known(
