@@ -48,6 +48,6 @@ Feature: Prometheus and Alertmanager watch the server
     Then every case conforms
 
   @normal @slow @serial @needs.prometheus_3 @budget.300s
-  Scenario: Prometheus 3 scrapes, evaluates and alerts alike
+  Scenario: Prometheus 3 scrapes, evaluates and alerts like Prometheus 2
     When the "Prometheus 3" cases of the monitoring API are run
     Then every case conforms
