@@ -17,14 +17,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from support.errors import ProgramUnavailable
 from support.models.store import ModelStore
 from support.performance.ground_truth.server import SentTimes, synthetic_server
+from support.performance.load.plan import LoadPlan
+from support.performance.load.program import longest_seconds, run_load
 from support.performance.load.prompts import Prompts
+from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.percentiles import nearest_rank
 from support.programs.install import SCRIPTS_FOLDER, find_uv, install, replacing
-from support.programs.process import CommandTimeout, run_command
+from support.programs.launcher import free_port
+from support.programs.output_limit import read_output
+from support.programs.process import CommandTimeout, ManagedProcess, run_command
 from support.settings import default_cache
+from support.waiting import wait_until
 from tools.load_calibration import ANSWER, ROUNDS, Row, sent
 
 STREAMS = (16, 64, 256)
@@ -33,6 +41,7 @@ INSTALL_SECONDS, RUN_SECONDS = 3600.0, 600.0
 GUIDELLM, AIPERF = "guidellm==0.8.1", "aiperf==0.13.0"
 PROMPT_WORDS = 16
 NANOSECONDS = 1_000_000_000
+MOCK_TTFT_MS, MOCK_ITL_MS, MOCK_TOKENS = 200, 40, 32
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,54 @@ def load_tools() -> list[Row]:
                 for name, send in (("this project", _own), ("guidellm", _guidellm), ("aiperf", _aiperf)):
                     short, long = send(url, streams, ROUNDS), send(url, streams, LONGER * ROUNDS)
                     rows.append(_row(name, streams, short, long))
+        rows.append(_mock_server())
     except (ProgramUnavailable, CommandTimeout) as error:
         print(f"measure: {error}", file=sys.stderr)
     return rows
+
+
+def _mock_server() -> Row:
+    """The suite's own generator on a server of others, which states only what its times are meant to be."""
+    port = free_port()
+    times = [
+        "--ttft-ms",
+        str(MOCK_TTFT_MS),
+        "--itl-ms",
+        str(MOCK_ITL_MS),
+        "--output-tokens",
+        str(MOCK_TOKENS),
+    ]
+    command = [_installed(GUIDELLM), "mock-server", "--host", "127.0.0.1", "--port", str(port), *times]
+    with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as name:
+        folder = Path(name)
+        process = ManagedProcess([*command, "--model", "mock"], stdout=folder / "output")
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(
+                "guidellm's mock server",
+                lambda: _answers(url),
+                timeout=INSTALL_SECONDS,
+                alive=lambda: process.alive,
+                seen=lambda: read_output(folder / "output")[-300:],
+            )
+            plan = LoadPlan(url, "mock", users=16, requests=64, output_tokens=MOCK_TOKENS)
+            result = run_load(plan, folder, timeout=longest_seconds(plan))
+        finally:
+            process.stop()
+    figures = LoadFigures.of(result)
+    ttft, itl = (nearest_rank(figures.latencies(metric), 50) for metric in (FIRST_TOKEN, PER_TOKEN))
+    return (
+        "guidellm's mock server, 16 streams: TTFT p50; ITL p50",
+        f"{MOCK_TTFT_MS} ms; {MOCK_ITL_MS} ms, and its own overhead",
+        f"{ttft:.2f} ms; {itl:.2f} ms ({len(result.measured)} requests, {len(figures.failed)} failed)",
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _row(name: str, streams: int, short: Measured, long: Measured) -> Row:

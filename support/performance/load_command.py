@@ -20,7 +20,7 @@ from support.performance.load_report import Run, write_report, write_summary
 from support.performance.percentiles import Verdict, smallest_sample
 from support.performance.regression import keep
 from support.performance.target_facts import PROGRAM, TargetFacts
-from support.performance.token_counts import TokenCounts, token_counter
+from support.performance.token_counts import TokenCounts, token_counters
 from support.performance.validity import invalid_load_reasons
 from support.settings import redact_url
 
@@ -114,11 +114,10 @@ class LoadCommand:
     def _send(self, plan: LoadPlan, *, alone: bool) -> Run:
         folder = self._folder if alone else self._folder / f"load-{len(self._runs) + 1:02}"
         folder.mkdir(exist_ok=True)
-        before = token_counter(plan)
+        before = token_counters(plan)
         result = self._send_load(plan, folder)
-        after = token_counter(plan)
-        counted = None if after is None else after - (before or 0.0)
-        run = Run(result, folder, TokenCounts.of(result.records, counted))
+        growth = token_counters(plan).growth_from(before)
+        run = Run(result, folder, TokenCounts.of(result.records, *growth))
         self._runs.append(run)
         write_summary(run)
         return run

@@ -16,7 +16,7 @@ from support.performance.load.summary import figures_of, lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.load_validation import contradictions
 from support.performance.token_counts import TokenCounts
-from support.performance.validity import invalid_load_reasons
+from support.performance.validity import MOST_CACHED, invalid_load_reasons
 
 SUMMARY, RUNS, PAGE = "summary.json", "runs.csv", "report.md"
 DISTRIBUTION, GROWTH = "latency.svg", "growth.svg"
@@ -41,7 +41,13 @@ class Run:
     @property
     def invalid(self) -> list[str]:
         """Why its figures are not those of its target."""
-        return list(invalid_load_reasons(self.result))
+        plan, found = self.result.plan, list(invalid_load_reasons(self.result))
+        share = 0.0 if plan.trace else self.tokens.unexpectedly_cached(plan.prompt_words)
+        if share >= MOST_CACHED:
+            found.append(
+                f"{share:.1%} of the prompts' words came from the server's cache, by its own counter"
+            )
+        return found
 
     def contradictions(self) -> list[str]:
         return list(contradictions(figures_of(self.result), self.folder / REQUESTS))

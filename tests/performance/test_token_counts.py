@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from support.performance.load.record import Failure, RequestRecord
-from support.performance.token_counts import UNCERTAIN_TOKENS, TokenCounts, token_counter
+from support.performance.load_report import Run
+from support.performance.token_counts import (
+    UNCERTAIN_TOKENS,
+    TokenCounters,
+    TokenCounts,
+    token_counters,
+)
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
-from tests.performance.loads import PLAN, TOKENS, WORDS, failed, request
+from tests.performance.loads import PLAN, TOKENS, WORDS, failed, request, result
 
 PROMPT = WORDS + 14
 RECORDS = [request(number) for number in range(10)]
@@ -47,16 +54,38 @@ def test_a_request_without_usage_makes_it_unknown(other: RequestRecord) -> None:
     assert "1 requests without usage" in str(counts)
 
 
+COUNTERS = b"mistralrs_tokens_processed_total 41\nmistralrs_prefix_cache_tokens_reused_total 7\n"
+
+
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        (reply(b"mistralrs_tokens_processed_total 41\n", content_type="text/plain"), 41.0),
-        (reply(b"other_total 41\n", content_type="text/plain"), None),
-        (reply(b"mistralrs_tokens_processed_total nothing\n", content_type="text/plain"), None),
-        (json_reply({}, "404 Not Found"), None),
+        (reply(COUNTERS, content_type="text/plain"), TokenCounters(41.0, 7.0)),
+        (reply(b"other_total 41\n", content_type="text/plain"), TokenCounters()),
+        (reply(b"mistralrs_tokens_processed_total nothing\n", content_type="text/plain"), TokenCounters()),
+        (json_reply({}, "404 Not Found"), TokenCounters()),
     ],
 )
-def test_a_server_without_the_counter_has_none(
-    answer: Reply, found: float | None, serve: Callable[[Reply], TinyServer]
+def test_a_server_without_the_counters_has_none(
+    answer: Reply, found: TokenCounters, serve: Callable[[Reply], TinyServer]
 ) -> None:
-    assert token_counter(replace(PLAN, url=serve(answer).url)) == found
+    assert token_counters(replace(PLAN, url=serve(answer).url)) == found
+
+
+def test_counters_grow_from_zero() -> None:
+    assert TokenCounters(5.0, None).growth_from(TokenCounters()) == (5.0, None)
+    assert TokenCounters(5.0, 3.0).growth_from(TokenCounters(2.0, 3.0)) == (3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("reused", "share"),
+    # Of each prompt 14 tokens come before the 16 words.
+    [(None, 0.0), (10 * 14, 0.0), (10 * (14 + 8), 0.5), (10 * (14 + 16), 1.0)],
+)
+def test_words_of_prompts_from_the_cache_of_the_server_make_a_load_invalid(
+    reused: float | None, share: float, tmp_path: Path
+) -> None:
+    counts = TokenCounts.of(RECORDS, None, reused)
+    assert counts.unexpectedly_cached(WORDS) == pytest.approx(share)
+    reasons = Run(result(*RECORDS), tmp_path, counts).invalid
+    assert any("by its own counter" in reason for reason in reasons) is (share > 0)
