@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from support.monitoring.exposition import changes
 from support.monitoring.exposition_lines import shown
 from support.monitoring.load import CountedRequest, User, users
+from support.monitoring.metric_table import UNCERTAIN_TOKENS
 from support.monitoring.probe_program import PROBE_JOB
 from support.monitoring.prometheus_api import Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
@@ -23,8 +24,6 @@ LOAD_SECONDS = 8.0
 SOAK_SECONDS = 240.0
 TOKENS = 30
 TOLERANCE = 0.05
-# At the start and the end of an answer: mistral.rs' schedulers differ by these.
-UNCERTAIN_TOKENS = 2
 MAX_INTERVALS = 3
 COUNTERS = f'{{job="{JOB}",__name__=~".+_(total|count|sum|bucket)"}}'
 # Points of a series: Unix seconds, value.

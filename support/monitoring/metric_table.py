@@ -20,6 +20,8 @@ TABLE = Path(__file__).with_name("metric_table.toml")
 COMPLETED = "mistralrs_sequences_completed_total"
 RUNNING = "mistralrs_sequences_running"
 TOKENS = "mistralrs_tokens_processed_total"
+# Of a request: at the start and the end of an answer mistral.rs' schedulers differ by these.
+UNCERTAIN_TOKENS = 2
 
 
 @dataclass(frozen=True)

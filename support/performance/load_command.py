@@ -21,7 +21,6 @@ from support.performance.percentiles import Verdict, smallest_sample
 from support.performance.regression import keep
 from support.performance.target_facts import PROGRAM, TargetFacts
 from support.performance.token_counts import TokenCounts, token_counters
-from support.performance.validity import invalid_load_reasons
 from support.settings import redact_url
 
 Echo = Callable[[str], None]
@@ -100,7 +99,7 @@ class LoadCommand:
             requests = max(plan.requests, least, REQUESTS_OF_A_USER * int(load) if field == "users" else 0)
             changed = replace(plan, **{field: value, "requests": requests})  # type: ignore[arg-type]
             run = self._send(changed, alone=False)
-            point = _judge(load, run, limits)
+            point = judge(load, run, limits)
             self._echo(f"{run.result.plan}: {point.held.value} ({point.why})")
             return point
 
@@ -154,11 +153,12 @@ def limit_lines(found: LoadLimit, unit: str) -> Iterator[str]:
         yield f"not known at {loads}"
 
 
-def _judge(load: float, run: Run, limits: Sequence[Threshold]) -> Point:
+def judge(load: float, run: Run, limits: Sequence[Threshold]) -> Point:
+    """Whether the limits hold at this load."""
     figures = LoadFigures.of(run.result)
     if figures.failed:
         return Point(load, Held.FAIL, f"{len(figures.failed)} of {len(figures.requests)} requests failed")
-    if reasons := list(invalid_load_reasons(run.result)):
+    if reasons := run.invalid:
         return Point(load, Held.INVALID, "; ".join(reasons))
     judged = [limit.judge_figures(figures) for limit in limits]
     why = "; ".join(map(str, judged))

@@ -9,14 +9,12 @@ import httpx
 
 from support.http.client import tls_context
 from support.monitoring.exposition import MalformedPage, read_page
-from support.monitoring.metric_table import TOKENS
+from support.monitoring.metric_table import TOKENS, UNCERTAIN_TOKENS
 from support.performance.load.plan import LoadPlan
 from support.performance.load.record import RequestRecord
 
 METRICS_SECONDS = 5.0
 REUSED = "mistralrs_prefix_cache_tokens_reused_total"
-# Of a request: at the start and the end of an answer mistral.rs' schedulers differ by these.
-UNCERTAIN_TOKENS = 2
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,14 @@ def generators(program: Program) -> list[psutil.Process]:
     return [one for one in found if "support.performance.load" in one.cmdline()]
 
 
+def during_a_load(start: Start, url: str) -> tuple[Program, Program, list[psutil.Process]]:
+    """A master and its one worker while the load runs, and the generators of the worker."""
+    program, address = master(start, url, *ENDLESS, workers=1)
+    worker = start("worker", "load-worker", "--master", address)
+    worker.printed("load 1")
+    return program, worker, generators(worker)
+
+
 @needs_locust
 def test_two_workers_measure_what_the_server_states(synthetic_url: str, tmp_path: Path, start: Start) -> None:
     folder = tmp_path / "found"
@@ -145,10 +153,7 @@ def test_workers_end_without_their_master(synthetic_url: str, start: Start) -> N
 
 @needs_locust
 def test_a_signal_ends_the_master_and_its_workers(synthetic_url: str, start: Start) -> None:
-    program, address = master(start, synthetic_url, *ENDLESS, workers=1)
-    worker = start("worker", "load-worker", "--master", address)
-    worker.printed("load 1")
-    left = generators(worker)
+    program, worker, left = during_a_load(start, synthetic_url)
     program.process.send(signal.SIGINT)
     assert program.ended() == (130, "acceptance: interrupted")
     assert worker.ended() == (4, "acceptance: the master has ended the run: the master was ended")
@@ -158,10 +163,7 @@ def test_a_signal_ends_the_master_and_its_workers(synthetic_url: str, start: Sta
 
 @needs_locust
 def test_a_signal_ends_a_worker(synthetic_url: str, start: Start) -> None:
-    program, address = master(start, synthetic_url, *ENDLESS, workers=1)
-    worker = start("worker", "load-worker", "--master", address)
-    worker.printed("load 1")
-    left = generators(worker)
+    program, worker, left = during_a_load(start, synthetic_url)
     worker.process.send(signal.SIGTERM)
     assert worker.ended() == (143, "acceptance: interrupted")
     code, line = program.ended()

@@ -12,12 +12,16 @@ from click.testing import CliRunner
 
 from support.cli import main
 from support.performance.ground_truth.server import Schedule
+from support.performance.limit_texts import parse_percentiles
 from support.performance.load.program import REQUESTS
 from support.performance.load.record import Failure, Phase, write_records
 from support.performance.load.summary import figures_of, goodput_line
-from support.performance.load_command import grid
+from support.performance.load_command import grid, judge
 from support.performance.load_figures import FIRST_TOKEN, LoadFigures
+from support.performance.load_limit import Held
+from support.performance.load_report import Run
 from support.performance.load_validation import contradictions, recomputed
+from support.performance.token_counts import TokenCounts
 from support.programs.launcher import free_port
 from tests.performance.loads import failed, request, result
 
@@ -178,3 +182,12 @@ def test_goodput_counts_failed_requests_and_has_an_interval() -> None:
     line = goodput_line(figures, {FIRST_TOKEN: 100.0})
     assert line.startswith("goodput: 90.0% of the requests (59.6% to 98.2%)")
     assert goodput_line(LoadFigures.of(result()), {FIRST_TOKEN: 1.0}) == "goodput: no request was measured"
+
+
+def test_a_load_whose_words_came_from_the_cache_is_no_point_of_a_search(tmp_path: Path) -> None:
+    records = [request(number, 40.0 * number) for number in range(30)]
+    counts = TokenCounts.of(records, None, reused=sum(record.prompt_tokens for record in records))
+    limit = parse_percentiles("ttft p50 < 1s")
+    found = judge(1, Run(result(*records), tmp_path, counts), limit)
+    assert (found.held, "by its own counter" in found.why) == (Held.INVALID, True)
+    assert judge(1, Run(result(*records), tmp_path, replace(counts, reused=None)), limit).held is Held.PASS

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from support.monitoring.metric_table import UNCERTAIN_TOKENS
 from support.performance.load.record import Failure, RequestRecord
 from support.performance.load_report import Run
 from support.performance.token_counts import (
-    UNCERTAIN_TOKENS,
     TokenCounters,
     TokenCounts,
     token_counters,

@@ -21,7 +21,7 @@ from support.http.exchange import Exchange, strict_json
 from support.http.framing import parse_events
 from support.monitoring.exposition import MalformedPage, MetricsPage, changes, read_page, require_none
 from support.monitoring.exposition_lines import shown
-from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, Metric, metrics_of
+from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, UNCERTAIN_TOKENS, Metric, metrics_of
 from support.results.outcome import Evidence
 from support.units import Json, JsonObject
 from support.waiting import wait_until
@@ -46,8 +46,6 @@ IDLE_SECONDS = 10.0
 # the resolution of two clocks.
 LONGER_SHARE, LONGER_SECONDS = 0.01, 0.005
 SHORTER_SHARE, SHORTER_SECONDS = 0.5, 0.05
-# Tokens at the start and the end of an answer that are counted or not: mistral.rs' schedulers differ.
-UNCERTAIN_TOKENS = 2
 # Lengths of the answers that are open at the same time: the next one where the shorter ones were too fast.
 OPEN_LENGTHS = (150, 450, 1350)
 QUANTILE = 0.9
