@@ -297,6 +297,10 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     @cached_property
     def aider(self) -> AiderScenario:
+        from support.aider.host import start_host
+
+        # Aider is imported in a process of its own while the modules of the next line are, and the server starts.
+        start_host(self.suite)
         from support.aider.scenario import AiderScenario
 
         return AiderScenario(self.servers)

@@ -88,14 +88,14 @@ Feature: Where Aider takes its connection from
     And Aider sends 1 request for an edit
 
     Examples: OpenAI API
-      | first                | second               | file            | content                         | variable              | value         | option          | argument      | server     |
-      | the command line     | an AIDER_ variable   | .aider.conf.yml | openai-api-base: {unreachable}  | AIDER_OPENAI_API_BASE | {unreachable} | openai-api-base | {address}     | mistral.rs |
-      | the command line     | an .env file         | .env            | OPENAI_API_BASE={unreachable}   | OPENAI_API_BASE       | {unreachable} | openai-api-base | {address}     | mistral.rs |
-      | an AIDER_ variable   | a configuration file | .aider.conf.yml | openai-api-base: {unreachable}  | AIDER_OPENAI_API_BASE | {address}     | timeout         | 60            | mistral.rs |
-      | a configuration file | OPENAI_API_BASE      | .aider.conf.yml | openai-api-base: {address}      | OPENAI_API_BASE       | {unreachable} | timeout         | 60            | mistral.rs |
-      | an .env file         | OPENAI_API_BASE      | .env            | OPENAI_API_BASE={address}       | OPENAI_API_BASE       | {unreachable} | timeout         | 60            | mistral.rs |
-      | an .env file         | an AIDER_ variable   | .env            | AIDER_OPENAI_API_BASE={address} | AIDER_OPENAI_API_BASE | {unreachable} | timeout         | 60            | mistral.rs |
-      | OPENAI_BASE_URL      | the command line     | .env            | OPENAI_API_BASE={unreachable}   | OPENAI_BASE_URL       | {address}     | openai-api-base | {unreachable} | mistral.rs |
+      | first                | second               | file            | content                         | variable              | value         | option          | argument                      | server     |
+      | the command line     | an AIDER_ variable   | .aider.conf.yml | openai-api-base: {unreachable}  | AIDER_OPENAI_API_BASE | {unreachable} | openai-api-base | {address}                     | mistral.rs |
+      | the command line     | an .env file         | .env            | OPENAI_API_BASE={unreachable}   | OPENAI_API_BASE       | {unreachable} | openai-api-base | {address}                     | mistral.rs |
+      | an AIDER_ variable   | a configuration file | .aider.conf.yml | openai-api-base: {unreachable}  | AIDER_OPENAI_API_BASE | {address}     | set-env         | OPENAI_API_BASE={unreachable} | mistral.rs |
+      | a configuration file | OPENAI_API_BASE      | .aider.conf.yml | openai-api-base: {address}      | OPENAI_API_BASE       | {unreachable} | timeout         | 60                            | mistral.rs |
+      | an .env file         | OPENAI_API_BASE      | .env            | OPENAI_API_BASE={address}       | OPENAI_API_BASE       | {unreachable} | timeout         | 60                            | mistral.rs |
+      | an .env file         | an AIDER_ variable   | .env            | AIDER_OPENAI_API_BASE={address} | AIDER_OPENAI_API_BASE | {unreachable} | timeout         | 60                            | mistral.rs |
+      | OPENAI_BASE_URL      | the command line     | .env            | OPENAI_API_BASE={unreachable}   | OPENAI_BASE_URL       | {address}     | openai-api-base | {unreachable}                 | mistral.rs |
 
     @needs.ollama_api
     Examples: Ollama API of the gateway

@@ -72,10 +72,11 @@ Feature: Aider survives failures of the server
     And only "thermometer.py" is changed
 
     Examples: failures that pass
-      | failure            | limit | wait         |
-      | one server error   | 60    | 0.25 seconds |
-      | one broken stream  | 60    | 0.25 seconds |
-      | one stalled stream | 5     | 5.25 seconds |
+      | failure               | limit | wait         |
+      | one server error      | 60    | 0.25 seconds |
+      | one closed connection | 60    | 0.25 seconds |
+      | one broken stream     | 60    | 0.25 seconds |
+      | one stalled stream    | 5     | 5.25 seconds |
 
   @critical @needs.command @needs.aider @needs.ollama_api
   Scenario Outline: Over the Ollama API Aider reports <failure>

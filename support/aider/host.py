@@ -11,10 +11,11 @@ from pathlib import Path
 from support.aider import fork_server
 from support.aider.run import require_local
 from support.errors import ProgramUnavailable
-from support.programs.aider import python_of
+from support.programs.aider import AIDER, python_of
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.process import ManagedProcess
+from support.suite import RunContext
 from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 60.0
@@ -31,9 +32,9 @@ QUIET_VARIABLES = {
 
 
 class AiderHost:
-    """Aider, imported and waiting. `timeout`: seconds for its start."""
+    """Aider, which is imported while its caller starts other programs."""
 
-    def __init__(self, program: InstalledProgram, folder: Path, timeout: float) -> None:
+    def __init__(self, program: InstalledProgram, folder: Path) -> None:
         self.program = program
         self._python = python_of(program.path)
         self._folder = tempfile.TemporaryDirectory(prefix="aider-", dir=folder)
@@ -41,29 +42,36 @@ class AiderHost:
         self._log = Path(self._folder.name, "host.log")
         home = Path(self._folder.name, "home")
         _write_list_of_models(home)
-        connections = home / "connections"
+        self._connections = home / "connections"
         self._process = ManagedProcess(
             [self._python, fork_server.__file__, "serve", self._socket],
             stdout=self._log,
-            env=aider_environment(home, connections),
+            env=aider_environment(home, self._connections),
             cwd=home,
         )
+        self._imported = False
+
+    def wait_until_imported(self, timeout: float) -> None:
+        """Until runs can be forked. `timeout`: seconds; raises `ProgramUnavailable`, and has ended it then."""
+        if self._imported:
+            return
         try:
             wait_until(
-                f"Aider {program.version} imported",
+                f"Aider {self.program.version} imported",
                 self._socket.exists,
                 timeout=timeout,
                 alive=lambda: self.alive,
                 seen=lambda: self._log.read_text(errors="replace")[-500:],
             )
-            if connections.exists():
-                require_local(connections.read_text(encoding="utf-8").splitlines())
+            if self._connections.exists():
+                require_local(self._connections.read_text(encoding="utf-8").splitlines())
         except BaseException as error:
             self.stop()
             if isinstance(error, WaitTimeout):
                 # Not a failure of the server under test.
-                raise ProgramUnavailable(f"{program.path} cannot be imported: {error}") from None
+                raise ProgramUnavailable(f"{self.program.path} cannot be imported: {error}") from None
             raise
+        self._imported = True
 
     def command(self, arguments: Sequence[str]) -> list[str | Path]:
         """What runs Aider with these arguments."""
@@ -83,6 +91,16 @@ class AiderHost:
         code = self._process.stop(grace=0)
         self._folder.cleanup()
         return code
+
+
+def start_host(suite: RunContext) -> AiderHost | None:
+    """The host of this worker, which may still import Aider; None without an installed Aider."""
+    program = AIDER.locate(suite.settings)
+    if program is None:
+        return None
+    host = suite.helpers.get("aider", lambda: AiderHost(program, suite.folder))
+    assert isinstance(host, AiderHost)
+    return host
 
 
 def _write_list_of_models(home: Path) -> None:

@@ -26,7 +26,7 @@ from support.aider.configuration import (
 from support.aider.connection import USER_MODEL, connect_to_project_model, connect_to_user_model
 from support.aider.evidence import Turn, change_evidence, run_evidence, turn_evidence
 from support.aider.exercise_runs import ExerciseRuns
-from support.aider.host import READY_SECONDS, AiderHost, aider_environment
+from support.aider.host import READY_SECONDS, AiderHost, aider_environment, start_host
 from support.aider.process_watch import ProcessWatch
 from support.aider.project import COMMAND_SECONDS, Project, ProjectSource
 from support.aider.run import AiderRun, require_local, require_traffic
@@ -462,15 +462,19 @@ class AiderScenario:
     def _installed(self, assistant: CodingAssistant) -> InstalledProgram:
         program = assistant.locate(self._suite.settings)
         if program is None:
-            raise NotSupported(f"needs {assistant.title}; {assistant.remedy}")
+            raise self._missing(assistant)
         return program
+
+    @staticmethod
+    def _missing(assistant: CodingAssistant) -> NotSupported:
+        return NotSupported(f"needs {assistant.title}; {assistant.remedy}")
 
     @property
     def _host(self) -> AiderHost:
-        program = self._installed(AIDER)
-        timeout = self._suite.settings.seconds(READY_SECONDS)
-        host = self._suite.helpers.get("aider", lambda: AiderHost(program, self._suite.folder, timeout))
-        assert isinstance(host, AiderHost)
+        host = start_host(self._suite)
+        if host is None:
+            raise self._missing(AIDER)
+        host.wait_until_imported(self._suite.settings.seconds(READY_SECONDS))
         return host
 
     def _attach_evidence(self) -> None:

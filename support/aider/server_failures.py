@@ -99,6 +99,7 @@ OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "an unknown model": (_ollama_error(404, "model 'scripted' not found"),) * LASTING,
         "one server error": (_RUNNER_ERROR,),
         "server errors only": (_RUNNER_ERROR,) * LASTING,
+        "one closed connection": (Fault(ends_after=0),),
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
         "stalled streams only": (Fault(ends_after=BEGINNING, stalls=True),) * LASTING,

@@ -84,7 +84,8 @@ def host(tmp_path: Path) -> Iterator[AiderHost]:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/packages" exec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
-    made = AiderHost(InstalledProgram("aider", tmp_path / "aider", "1", "cache"), tmp_path, PATIENCE)
+    made = AiderHost(InstalledProgram("aider", tmp_path / "aider", "1", "cache"), tmp_path)
+    made.wait_until_imported(PATIENCE)
     yield made
     made.stop()
 

@@ -96,7 +96,8 @@ def host(home: Path, tmp_path: Path) -> Iterator[AiderHost]:
     # Longer than the address of a socket can be.
     folder = tmp_path / ("a long name with blanks " * 5)
     folder.mkdir()
-    with closing(_Closable(INSTALLED, folder, PATIENCE)) as made:
+    with closing(_Closable(INSTALLED, folder)) as made:
+        made.wait_until_imported(PATIENCE)
         yield made
 
 
