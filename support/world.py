@@ -299,7 +299,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     def aider(self) -> AiderScenario:
         from support.aider.host import start_host
 
-        # Aider is imported in a process of its own while the modules of the next line are, and the server starts.
+        # Aider is imported in its own process while this one imports its modules and starts the server.
         start_host(self.suite)
         from support.aider.scenario import AiderScenario
 

@@ -52,7 +52,7 @@ class AiderHost:
         self._imported = False
 
     def wait_until_imported(self, timeout: float) -> None:
-        """Until runs can be forked. `timeout`: seconds; raises `ProgramUnavailable`, and has ended it then."""
+        """Until runs can be forked. `timeout`: seconds; raises `ProgramUnavailable`, and ends it then."""
         if self._imported:
             return
         try:
