@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -72,6 +73,8 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
         self.probe_answers: dict[str, Exchange] = {}
         # A worker sends them to its coordinator, which has them when the worker crashes.
         self.report_checks: Callable[[Sequence[CheckResult]], None] = lambda _: None
+        # Of the step that runs now; the runner knows it.
+        self.step_seconds_left: Callable[[], float] = lambda: math.inf
         self._exit_stack = ExitStack()
         run_directory = RunDirectory().lock()
         self._exit_stack.callback(run_directory.remove)

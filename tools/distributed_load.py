@@ -21,7 +21,7 @@ from support.performance.distributed.locust_library import missing
 from support.performance.distributed.master import master
 from support.performance.ground_truth.server import synthetic_server
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import LoadResult, longest_seconds, run_load
+from support.performance.load.program import LoadResult, run_load
 from support.programs.process import ManagedProcess
 from support.settings import default_cache
 from tools.load_calibration import ANSWER, ANSWER_SECONDS, ROUNDS, WANTED, Row, row
@@ -67,7 +67,7 @@ def distributed() -> list[Row]:
 
 
 def _alone(plan: LoadPlan, folder: Path) -> LoadResult:
-    return run_load(plan, folder, timeout=longest_seconds(plan))
+    return run_load(plan, folder)
 
 
 @contextmanager

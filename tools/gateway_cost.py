@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +18,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from support.errors import TargetError
 from support.programs.smollm2 import has_smollm2, smollm2
 from support.servers.bundled_gateway import start_gateway
 from support.servers.command_line import ModelArguments
-from support.servers.discovery import discover
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
-from support.settings import load_settings
 from support.suite import RunContext
+from tools.measured_targets import suites
 
 # Both within 90 s on two targets, also on a slow machine.
 PAIRS = 60
@@ -60,19 +57,7 @@ class Taken:
 
 def gateway() -> list[Row]:
     """On the reference server, and on the real server where there is one."""
-    rows = []
-    for target in ("reference", "real"):
-        in_force = load_settings({"acceptance_target": target})
-        try:
-            suite = RunContext(in_force, discover(in_force.settings))
-        except TargetError as error:
-            print(f"measure: {error}", file=sys.stderr)
-            continue
-        try:
-            rows += _on(suite)
-        finally:
-            suite.close()
-    return rows
+    return [row for suite in suites("reference", "real") for row in _on(suite)]
 
 
 def _on(suite: RunContext) -> list[Row]:

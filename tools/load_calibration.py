@@ -16,7 +16,7 @@ from support.errors import ProgramUnavailable
 from support.performance.ground_truth.agreement import Agreement
 from support.performance.ground_truth.server import Schedule, synthetic_server
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import LoadResult, longest_seconds, run_load
+from support.performance.load.program import LoadResult, run_load
 from support.performance.percentiles import nearest_rank
 from support.settings import default_cache
 
@@ -76,7 +76,7 @@ def sent(url: str, schedule: Schedule, streams: int, spread: float, rounds: int 
         keep_events=True,
     )
     with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
-        return run_load(plan, Path(folder), timeout=longest_seconds(plan))
+        return run_load(plan, Path(folder))
 
 
 def row(what: str, wanted: str, result: LoadResult) -> Row:

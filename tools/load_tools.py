@@ -23,7 +23,7 @@ from support.errors import ProgramUnavailable
 from support.models.store import ModelStore
 from support.performance.ground_truth.server import SentTimes, synthetic_server
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import longest_seconds, run_load
+from support.performance.load.program import run_load
 from support.performance.load.prompts import Prompts
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.percentiles import nearest_rank
@@ -94,7 +94,7 @@ def _mock_server() -> Row:
                 seen=lambda: read_output(folder / "output")[-300:],
             )
             plan = LoadPlan(url, "mock", users=16, requests=64, output_tokens=MOCK_TOKENS)
-            result = run_load(plan, folder, timeout=longest_seconds(plan))
+            result = run_load(plan, folder)
         finally:
             process.stop()
     figures = LoadFigures.of(result)

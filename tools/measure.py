@@ -35,7 +35,6 @@ from typing import Any
 import psutil
 
 from support.chat.client import Answer, ChatClient
-from support.errors import TargetError
 from support.http.client import ApiClient
 from support.models.compiler import compile_script
 from support.models.script import Script
@@ -49,6 +48,7 @@ from tools.distributed_load import distributed
 from tools.gateway_cost import Row, gateway
 from tools.load_calibration import load
 from tools.load_tools import load_tools
+from tools.measured_targets import targets
 from tools.model_sizes import sizes
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -93,11 +93,8 @@ def repeat() -> list[Row]:
 
 def _targets() -> Iterator[tuple[str, str]]:
     """The reference server, and the real server where there is one, with their labels."""
-    for target in ("reference", "real"):
-        try:
-            yield target, discover(load_settings({"acceptance_target": target}).settings).label
-        except TargetError as error:
-            print(f"measure: {error}", file=sys.stderr)
+    for name, target, _ in targets("reference", "real"):
+        yield name, target.label
 
 
 def workers() -> list[Row]:

@@ -6,12 +6,11 @@ The files are left in `reports/configurations`.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from support.errors import TargetError
 from support.models.files import ModelFiles, Quantisation
 from support.performance.configurations import (
     CONFIGURATIONS,
@@ -22,11 +21,10 @@ from support.performance.configurations import (
 )
 from support.programs.launcher import LaunchedProgram
 from support.programs.smollm2 import has_smollm2, smollm2
-from support.servers.discovery import discover
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
-from support.settings import load_settings
 from support.suite import RunContext
+from tools.measured_targets import suites
 
 Row = tuple[str, str, str]
 MAX_SEQS = "--max-seqs"
@@ -35,18 +33,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "reports" / "configurations"
 
 def sizes() -> list[Row]:
     """Of the real server, else of the reference server. SmolLM2 only where it is in the cache."""
-    for target in ("real", "reference"):
-        in_force = load_settings({"acceptance_target": target})
-        try:
-            suite = RunContext(in_force, discover(in_force.settings))
-        except TargetError as error:
-            print(f"measure: {error}", file=sys.stderr)
-            continue
-        try:
-            return [_row(suite, point) for point in measured(suite)]
-        finally:
-            suite.close()
-    return []
+    with closing(suites("real", "reference")) as found:
+        return next(([_row(suite, point) for point in measured(suite)] for suite in found), [])
 
 
 def measured(suite: RunContext) -> list[Point]:

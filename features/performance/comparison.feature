@@ -1,4 +1,4 @@
-@serial @benchmark @needs.command
+@serial @benchmark @needs.command @budget.150s
 Feature: Comparison of two servers in alternation
   Who chooses between two servers needs a ratio that holds: the same file and the same prompts for both, in rounds
   there and back. Where they did not do the same work there is no ratio, and none of any size fails a run.

@@ -6,12 +6,12 @@ by is checked once more: by chance, five figures of them differ in 5 % of the co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
-from support.errors import CheckFailed, NotSupported
+from support.errors import CheckFailed, NotSupported, TargetError
 from support.name_registry import unknown
 from support.performance.comparison import (
     MEMORY,
@@ -22,6 +22,7 @@ from support.performance.comparison import (
 )
 from support.performance.comparison_report import csv_text, lines
 from support.performance.load.plan import LoadPlan
+from support.performance.load.program import sending_seconds
 from support.performance.ratio import Ratio
 from support.performance.target_facts import local_process
 from support.servers.dedicated import DIRECT
@@ -36,6 +37,8 @@ COLUMNS = {
 }
 # Of the rounds; the second one where the first one has found a difference of equal servers.
 SECONDS, SECONDS_AGAIN = 35.0, 20.0
+# In which requests of one load are sent: a slow server has fewer of them.
+LOAD_SECONDS = 7.0
 RATIO_OF_ONE, SAME_WORK = "a ratio of 1", "the same work"
 EXPECTED = (RATIO_OF_ONE, SAME_WORK)
 # An interval that is further from 1 shows nothing, even when 1 is inside of it.
@@ -95,6 +98,8 @@ def _require_ratios(comparison: Comparison, *, equal: bool) -> None:
         text = f"{Finding.OTHER_WORKLOAD.value}: {'; '.join(filter(None, reasons))}"
         # One program on one file has one answer to a prompt at temperature 0.
         raise CheckFailed(text) if equal else NotSupported(text)
+    if not comparison.pairs:
+        raise NotSupported(f"{Finding.NOT_ENOUGH_EVIDENCE.value}: no round was measured")
 
 
 def _differences(comparison: Comparison) -> Mapping[str, bool]:
@@ -111,19 +116,33 @@ def _ratio(comparison: Comparison, name: str) -> str:
 
 
 def compare_servers(
-    servers: ScenarioServers, names: tuple[str, str], rows: Iterable[Mapping[str, str]], load: LoadPlan
+    servers: ScenarioServers,
+    names: tuple[str, str],
+    rows: Iterable[Mapping[str, str]],
+    load: LoadPlan,
+    seconds_left: Callable[[], float],
 ) -> ComparedServers:
     """Start what is needed and compare. `rows`: one, with `COLUMNS`; `load`: the rest of the plan."""
     (row,) = (dict(row.items()) for row in rows)
     if wrong := sorted(row.keys() - COLUMNS):
         raise CheckFailed(unknown("column of a comparison", wrong[0], COLUMNS))
     fields = {COLUMNS[name]: int(value) for name, value in row.items()}
-    load = replace(load, **fields)  # type: ignore[arg-type]  # the columns of numbers
+    load = replace(load, seconds=LOAD_SECONDS, **fields)  # type: ignore[arg-type]  # the columns of numbers
     first, second = _started(servers, "first", names[0]), _started(servers, "second", names[1])
     folder = servers.context.folder / "comparison"
-    found = [compare((first, second), load, folder / "1", seconds=SECONDS)]
-    if names[1] == ITSELF and not found[0].failure and _differences(found[0]):
-        found.append(compare((first, second), load, folder / "2", seconds=SECONDS_AGAIN))
+
+    def measured(number: int, seconds: float) -> Comparison:
+        # The longest round of both may still begin.
+        seconds = min(seconds, seconds_left() - 2 * sending_seconds(load))
+        return compare((first, second), load, folder / str(number), seconds=seconds)
+
+    try:
+        found = [measured(1, SECONDS)]
+        if names[1] == ITSELF and not found[0].failure and _differences(found[0]):
+            found.append(measured(2, SECONDS_AGAIN))
+    except TargetError as error:
+        # Both were ready after their start.
+        raise CheckFailed(str(error)) from None
     return ComparedServers(tuple(found))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from support.errors import SettingsError, TargetError
 from support.performance.load.plan import ApiName, LoadPlan
-from support.performance.load.program import LoadResult, longest_seconds, run_load
+from support.performance.load.program import LoadResult, run_load
 from support.performance.load.record import RequestRecord
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, WHOLE, LoadFigures
 from support.performance.load_table import Sender
@@ -347,12 +347,12 @@ def compare(
         )
     if any((folder / f"round-1-{side}").exists() for side in SIDES):
         raise SettingsError(f"{folder} has the files of another comparison; give an empty folder")
+    end = time.monotonic() + seconds
     for target in targets:
         _require_answer(target, load)
     # When both have answered: a model may be loaded with the first request.
     known = first.facts(), second.facts()
     found: list[tuple[RoundOfTarget, ...]] = []
-    end = time.monotonic() + seconds
     for number in range(1, rounds + 1):
         if time.monotonic() > end:
             break
@@ -378,7 +378,7 @@ def _require_answer(target: ComparedTarget, load: LoadPlan) -> None:
         target.plan(load), users=1, rate=0.0, requests=1, seconds=0.0, warm_up_seconds=0.0, salt=None
     )
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
-        result = run_load(plan, Path(folder), timeout=longest_seconds(plan))
+        result = run_load(plan, Path(folder))
     if failed := [record for record in result.records if record.failed]:
         detail = f" ({failed[0].detail})" if failed[0].detail else ""
         raise TargetError(f"{target} does not answer: {failed[0].failure.value}{detail}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from support.errors import SettingsError
 from support.performance.limits import Threshold
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import LoadResult, longest_seconds, run_load
+from support.performance.load.program import LoadResult, run_load
 from support.performance.load.summary import lines
 from support.performance.load_figures import LoadFigures
 from support.performance.load_history import entry_of
@@ -123,7 +123,7 @@ class LoadCommand:
 
 
 def _send_alone(plan: LoadPlan, folder: Path) -> LoadResult:
-    return run_load(plan, folder, timeout=longest_seconds(plan))
+    return run_load(plan, folder)
 
 
 def grid(base: Mapping[str, object], axes: Mapping[str, Sequence[float]]) -> Iterator[LoadPlan]:

@@ -23,7 +23,7 @@ from support.errors import CheckFailed
 from support.models.files import ModelFiles
 from support.name_registry import unknown
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import longest_seconds, run_load
+from support.performance.load.program import run_load
 from support.performance.load.prompts import Message, RequestMaker
 from support.performance.measured_load import READY, Round, default_name
 from support.performance.resources import ResourceWatch
@@ -53,11 +53,13 @@ class NewServers:
     """`models`: by the names in the tables, made or fetched on first use; `start`: a server with one.
 
     `benchmark`: in the place of a load, the benchmark command with the model of the running server.
+    `longest_start`: seconds, after which a start fails.
     """
 
     models: Mapping[str, Callable[[], ModelFiles]]
     start: Callable[[ModelFiles], LaunchedProgram]
     benchmark: Send | None = None
+    longest_start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Sender:
         watch = ResourceWatch(self.pid, self.energy)
         watch.start()
         try:
-            result = run_load(plan, folder, timeout=longest_seconds(plan))
+            result = run_load(plan, folder)
         finally:
             use = watch.stop()
         return Round(result, use)
@@ -122,7 +124,7 @@ def _planned(
             raise CheckFailed(unknown("model of a load", model, servers.models))
         files = servers.models[model]()
         start = NewServerSender(lambda: servers.start(files), send.energy)
-        load = replace(load, send=start, file_size=size_of(files))
+        load = replace(load, send=start, file_size=size_of(files), start_seconds=servers.longest_start)
     return load
 
 

@@ -42,9 +42,12 @@ from support.results.outcome import Evidence
 from support.servers.cli_checks import call
 from support.servers.dedicated import DIRECT
 from support.servers.launch_plans import SMOLLM2, arguments_of
+from support.servers.mistralrs import READY_SECONDS
 
 # Of one answer of a load; the limits of service levels are far below.
 LOADED_SECONDS = 10.0
+# For the analysis of the last load, and the figures of all.
+AFTER_LOADS_SECONDS = 5.0
 # The keyword of the scripted answer without an end.
 ENDLESS = "forever"
 # By their names in the features.
@@ -120,9 +123,11 @@ class PerformanceScenario:
         )
         watched = servers.context.server if server == DIRECT else None
         send = Sender(watched.process.pid if watched else None, energy_counters())
-        models = NewServers(self._models(), servers.start_plain, self._benchmark())
+        ready_seconds = servers.suite.settings.seconds(READY_SECONDS)
+        models = NewServers(self._models(), servers.start_plain, self._benchmark(), ready_seconds)
         table = load_table(rows, plan, send, models)
-        loads = measure_loads(table.loads, servers.context.folder / "loads", table.rounds)
+        folder, within = servers.context.folder / "loads", self._seconds_for_loads()
+        loads = measure_loads(table.loads, folder, table.rounds, within)
         self.loads.set(loads)
         servers.context.evidence.append(Evidence.text("measured loads", loads.table(), "loads.txt"))
         kept: list[str] = []
@@ -134,12 +139,17 @@ class PerformanceScenario:
                 Evidence.text("history of the loads", "\n".join(kept), "history.txt")
             )
 
+    def _seconds_for_loads(self) -> float:
+        """What the step has left, without the time for what comes after its loads."""
+        suite = self._servers.suite
+        return suite.step_seconds_left() - suite.settings.seconds(AFTER_LOADS_SECONDS)
+
     def _compare(self, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
         servers = self._servers
         timeout = servers.suite.settings.seconds(LOADED_SECONDS)
         # Its target is replaced by each of them.
         load = LoadPlan("http://", "", users=1, requests=1, question=ENDLESS, timeout=timeout)
-        found = compare_servers(servers, (names[0], names[1]), rows, load)
+        found = compare_servers(servers, (names[0], names[1]), rows, load, self._seconds_for_loads)
         self.comparison.set(found)
         evidence = servers.context.evidence
         evidence.append(Evidence.text("comparison", found.text(), "comparison.txt"))

@@ -6,6 +6,7 @@ all alike. A load whose measurement is invalid is not judged, and neither is one
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from support.errors import CheckFailed, NotSupported
 from support.performance.limits import Judgement, Threshold
 from support.performance.load.plan import LoadPlan
+from support.performance.load.program import sending_seconds
 from support.performance.load.summary import turn_lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN
 from support.performance.measured_load import FIGURES, MeasuredLoad, Round
@@ -26,7 +28,6 @@ from support.results.safe_text import counted
 
 # Of loads that are compared: with three, Student's interval is twice as wide.
 ROUNDS = 5
-LAST_ROUND_SECONDS = 60.0
 _TIMES = ((FIRST_TOKEN, 50), (FIRST_TOKEN, 90), (PER_TOKEN, 50), (PER_TOKEN, 90))
 _HEADER = (
     f"{'load':22}  TTFT p50       p90   ITL p50       p90   lag p99 ms   tokens/s   failed"
@@ -66,7 +67,8 @@ class MeasuredLoads:
 
     def table(self) -> str:
         """The figures of each load, for people."""
-        lines = [_HEADER, *(_row(load) for load in self.loads)]
+        lines = [_HEADER, *(_row(load) for load in self.loads if load.rounds)]
+        lines += [f"{load.name}: not sent" for load in self.loads if not load.rounds]
         own = [
             f"{load.name}: {name} {value:.4g} {FIGURES[name].unit}"
             for load in self.loads
@@ -146,7 +148,10 @@ Send = Callable[[LoadPlan, Path], Round]
 
 @dataclass(frozen=True)
 class PlannedLoad:
-    """One load of a table; `MeasuredLoad` has what the fields mean."""
+    """One load of a table; `MeasuredLoad` has what the fields mean.
+
+    `start_seconds`: the longest start of a server that `send` starts.
+    """
 
     name: str
     plan: LoadPlan
@@ -154,26 +159,35 @@ class PlannedLoad:
     overload: bool = False
     repeats: bool = False
     file_size: int | None = None
+    start_seconds: float = 0.0
+
+    @property
+    def longest_seconds(self) -> float:
+        """Sent once, it takes no longer: each request ends within its time limit."""
+        return self.start_seconds + sending_seconds(self.plan)
 
     def measured(self, rounds: Sequence[Round]) -> MeasuredLoad:
         return MeasuredLoad(self.name, self.plan, rounds, self.overload, self.repeats, self.file_size)
 
 
-def measure_loads(loads: Sequence[PlannedLoad], folder: Path, rounds: int) -> MeasuredLoads:
+def measure_loads(
+    loads: Sequence[PlannedLoad], folder: Path, rounds: int, within: float = math.inf
+) -> MeasuredLoads:
     """Send all loads in so many rounds. A request that fails ends them: it decides.
 
-    No round begins after `LAST_ROUND_SECONDS`: on a machine that is that slow, fewer rounds have to do.
+    No load is sent that might not end `within` so many seconds: on a machine that slow, or with a target that
+    stalls in each request, fewer rounds have to do.
     """
     done: list[list[Round]] = [[] for _ in loads]
-    groups = _groups(loads)
-    for group in groups:
-        began = time.monotonic()
+    groups, start = _groups(loads), time.monotonic()
+    for position, group in enumerate(groups, 1):
+        end = start + within * position / len(groups)
         for number in range(rounds):
-            if number and time.monotonic() - began > LAST_ROUND_SECONDS / len(groups):
-                break
             # There and back, so that none always follows the same one.
             for index in group if number % 2 == 0 or len(groups) > 1 else reversed(group):
                 load = loads[index]
+                if time.monotonic() + load.longest_seconds > end:
+                    continue
                 own = folder / f"load-{index + 1}-{number + 1}"
                 own.mkdir(parents=True)
                 done[index].append(load.send(load.plan, own))
@@ -193,5 +207,5 @@ def _groups(loads: Sequence[PlannedLoad]) -> list[list[int]]:
 
 
 def _measured(loads: Sequence[PlannedLoad], done: Sequence[Sequence[Round]]) -> MeasuredLoads:
-    """Without the loads that were not sent."""
-    return MeasuredLoads([load.measured(found) for load, found in zip(loads, done, strict=True) if found])
+    """Also the loads that were not sent, without rounds."""
+    return MeasuredLoads([load.measured(found) for load, found in zip(loads, done, strict=True)])

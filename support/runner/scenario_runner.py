@@ -194,6 +194,7 @@ class ScenarioRunner(EventRunner):
 
         with defer_interrupts():
             self.suite = RunContext(resolved, target)
+        self.suite.step_seconds_left = self.budgets.step_seconds_left
         scope, requirements = resolved.settings.scope, Requirements(resolved.settings, target)
         for scenario in scenarios:
             outside = scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)

@@ -204,7 +204,7 @@ class Budgets:
         self._hard = HardLimit(stacks)
         self._scenario = ""
         self._started = 0.0
-        self._seconds = self._step_seconds = math.inf
+        self._seconds = self._step_seconds = self._step_ends = math.inf
         self._disabled = False
 
     def begin(self, scenario: str, own: float | None) -> None:
@@ -232,6 +232,7 @@ class Budgets:
         left = math.inf if kind == "cleanup" or label.startswith("after_") else self._left()
         what = _exceeded("scenario", self._seconds) if left < own else _exceeded(kind, own)
         limit = SoftLimit(f"{what} in {label}", max(min(own, left), 0.0))
+        self._step_ends = time.monotonic() + limit.seconds
         try:
             self._hard.describe(
                 f"{what} in {label}, and did not end within {RELEASE_SECONDS:g} s of its interruption\n"
@@ -247,8 +248,13 @@ class Budgets:
             raise TimeLimitExceeded(str(error)) from None
         finally:
             limit.cancel()
+            self._step_ends = math.inf
             if left == math.inf:
                 self._hard.cancel()
+
+    def step_seconds_left(self) -> float:
+        """Of the step, hook or cleanup that runs now; without end outside of one, and without limits."""
+        return math.inf if self._disabled else self._step_ends - time.monotonic()
 
     def disable(self) -> None:
         """No more limits: a person debugs the run."""

@@ -59,6 +59,9 @@ def test_what_is_certainly_wrong_fails(found: tuple[Comparison, ...], expected: 
         ((WIDE,), RATIO_OF_ONE, "not enough evidence: time to first token p50"),
         ((SLOWER, FASTER), RATIO_OF_ONE, "not enough evidence"),
         ((comparison([100.0, 100.0]),), RATIO_OF_ONE, "has too few valid rounds"),
+        # A target that stalls: there was no time for a round of both.
+        ((comparison([]),), SAME_WORK, "not enough evidence: no round was measured"),
+        ((comparison([]),), RATIO_OF_ONE, "not enough evidence: no round was measured"),
         ((comparison([100.0] * 4, prompt_tokens=31),), SAME_WORK, "two different workloads: round 1, tokens"),
     ],
 )

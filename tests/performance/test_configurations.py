@@ -25,15 +25,7 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult
 from support.programs.launcher import LaunchedProgram
 from tests.performance.loads import failed, request, result
-from tests.python_programs import start_server
-
-# Listens, and answers nothing: the loads are replaced.
-SERVER = """
-import socket, sys, threading
-
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-threading.Event().wait()
-"""
+from tests.performance.stub_server import start_stub
 
 
 class _Loads:
@@ -43,9 +35,8 @@ class _Loads:
         self.plans: list[LoadPlan] = []
         self._failing = failing
 
-    def __call__(self, plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
+    def __call__(self, plan: LoadPlan, folder: Path) -> LoadResult:
         assert folder.is_dir()
-        assert timeout > plan.timeout
         self.plans.append(plan)
         users = float(plan.users)
         requests = [request(n, sent=100.0 * n, first=50.0, gap=10.0) for n in range(plan.requests)]
@@ -61,7 +52,7 @@ def sweep(folder: Path, configurations: Sequence[Configuration]) -> list[str]:
     def start(_: ModelFiles, options: Sequence[str]) -> LaunchedProgram:
         if "--broken" in options:
             raise RuntimeError("unknown option\n--broken")
-        return start_server(folder, SERVER)
+        return start_stub(folder)
 
     points = measure_configurations(
         configurations,

@@ -22,7 +22,7 @@ from support.errors import CheckFailed, NotSupported
 from support.models.files import ModelFiles
 from support.performance import load_table as load_table_module
 from support.performance.ground_truth.server import NAME, Schedule, synthetic_server
-from support.performance.limits import Bounds, MeanLimit
+from support.performance.limits import Bounds, MeanLimit, Threshold
 from support.performance.load.__main__ import Analyst
 from support.performance.load.generator import Generator
 from support.performance.load.plan import LoadPlan
@@ -35,7 +35,7 @@ from support.performance.service_levels import MeasuredLoads, Send, measure_load
 from support.performance.thresholds import Profile, load_profile
 from support.programs.launcher import LaunchedProgram
 from support.settings import default_cache
-from tests.python_programs import start_server
+from tests.performance.stub_server import start_stub
 
 PROFILE = load_profile("cpu")
 GOOD = Schedule(ttft_us=2_000, itl_us=1_000, tokens=24, prompt_tokens=30)
@@ -51,10 +51,9 @@ def _loads_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_table_module, "run_load", load_here)
 
 
-def load_here(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
+def load_here(plan: LoadPlan, folder: Path) -> LoadResult:
     """As `run_load`, without a process and without files."""
     assert folder.is_dir()
-    assert timeout > plan.timeout
     analyst, before = Analyst(plan), process_time_ns()
     with asyncio.Runner() as runner:
         part = runner.run(Generator(plan, analyst.keep).run())
@@ -183,41 +182,10 @@ def own_server() -> Iterator[tuple[str, int]]:
         yield url, pid
 
 
-# Starts late, or at once; answers a stream of its own at once.
-SERVER = """
-import json, sys, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-port, late_ms = map(int, sys.argv[1:])
-time.sleep(late_ms / 1000)
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        tokens = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["max_tokens"]
-        text = {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]}
-        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
-        usage = {"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": tokens}}
-        events = [json.dumps(event) for event in ([text] * tokens) + [end, usage]] + ["[DONE]"]
-        body = "".join(f"data: {event}\\n\\n" for event in events).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
-"""
-
-
 @pytest.mark.parametrize(("late_ms", "verdict"), [(0, "pass"), (700, "fail: ")])
 def test_a_server_that_starts_late_is_found(tmp_path: Path, late_ms: int, verdict: str) -> None:
     def start(_: ModelFiles) -> LaunchedProgram:
-        return start_server(tmp_path, SERVER, late_ms)
+        return start_stub(tmp_path, late_ms)
 
     model = tmp_path / "model.gguf"
     model.write_bytes(b"0" * MIB)
@@ -245,12 +213,35 @@ def test_the_energy_of_a_load_is_that_of_its_counters(own_server: tuple[str, int
     assert "not measured" in judged(measure_loads(made.loads, tmp_path / "none", 3), "energy")
 
 
+def test_a_server_that_stalls_in_each_request_is_judged_by_fewer_loads(
+    synthetic_url: str, tmp_path: Path
+) -> None:
+    table = rows({"users": 1, "requests": 3}, {"users": 8, "requests": 8})
+    model = replace(GOOD, ttft_us=400_000).model
+    made = _alone(
+        load_table(
+            table,
+            LoadPlan(synthetic_url, model, users=1, requests=1, timeout=2.0),
+            Sender(),
+            _NoModels.servers,
+        )
+    )
+    # Time for the first load, and after it for none.
+    found = measure_loads(made.loads, tmp_path, made.rounds, 1.02 * made.loads[0].longest_seconds)
+    assert [len(load.rounds) for load in found.loads] == [1, 0]
+    assert judged(found, "several users").startswith(
+        "open: 'several users' of the profile cpu: not enough ev"
+    )
+    profile = Profile("mine", {"quick": (Threshold("time to first token", 0.5, 100.0),)})
+    assert judged(found, "quick", profile).startswith("open: ")
+
+
 def test_a_server_that_ends_during_a_level_fails_it(tmp_path: Path) -> None:
     with synthetic_server(default_cache()) as url:
         plan = LoadPlan(url, replace(GOOD, drop_after=12).model, users=1, requests=1, timeout=20.0)
         made = load_table(SEVERAL, plan, Sender(), _NoModels.servers)
         found = measure_loads(made.loads, tmp_path / "dropped", made.rounds)
-        assert [len(load.rounds) for load in found.loads] == [1]
+        assert [len(load.rounds) for load in found.loads] == [1, 0]
         assert "1 user: 12 of 12 requests failed: connection closed (after 12 events)" in judged(
             found, "several users"
         )

@@ -32,7 +32,7 @@ from support.performance.load.clock import KERNEL_STAMPS, SECOND, Timer
 from support.performance.load.connection import Connection
 from support.performance.load.generator import Generator
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import LoadFailed, LoadResult, longest_seconds, run_load
+from support.performance.load.program import LoadFailed, LoadResult, run_load
 from support.performance.load.quality import RunQuality
 from support.performance.load.record import Failure, Phase, RequestRecord, read_records, write_records
 from support.performance.load.trace import TracedRequest
@@ -334,7 +334,7 @@ def test_latencies_by_definition() -> None:
 
 
 def run(plan: LoadPlan, folder: Path) -> LoadResult:
-    return run_load(plan, folder, timeout=longest_seconds(plan))
+    return run_load(plan, folder)
 
 
 def test_the_process_of_a_load_leaves_records_events_and_quality(synthetic_url: str, tmp_path: Path) -> None:

@@ -141,8 +141,7 @@ def test_rounds_alternate_and_both_get_the_same_prompts(
 ) -> None:
     sent: list[LoadPlan] = []
 
-    def send(plan: LoadPlan, folder: Path, *, timeout: float) -> object:
-        assert timeout > plan.timeout
+    def send(plan: LoadPlan, folder: Path) -> object:
         assert folder.is_dir()
         sent.append(plan)
         return result(*requests(), plan=plan)

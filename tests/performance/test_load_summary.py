@@ -83,7 +83,7 @@ def test_too_few_samples_are_marked() -> None:
 
 def test_a_load_in_which_all_failed_has_no_latencies() -> None:
     text = "\n".join(lines(result_of(record(1, Phase.MEASURED, 0, Failure.CLOSED))))
-    assert "1 measured requests in 0.0 s, 1 failed (1 x connection closed)" in text
+    assert "1 measured requests in 0.0 s, 1 failed (1 x connection closed), an error rate of 100.0%" in text
     assert "time to first token" not in text
     assert "0 measured requests" in "\n".join(lines(result_of()))
 

@@ -218,3 +218,21 @@ def test_loads_are_sent_in_rounds_until_one_fails(
     found = measure_loads(planned, tmp_path, 3)
     assert sent.users == order
     assert sum(len(load.rounds) for load in found.loads) == len(order)
+
+
+def test_a_load_that_might_not_end_in_time_is_not_sent(tmp_path: Path) -> None:
+    """A target that stalls in each request: what the time has not sufficed for is no evidence."""
+    sent = _Sent()
+    # A warm-up request, one that is measured, and two that are on their way then: 12 s or less.
+    quick = PlannedLoad("1 user", replace(PLAN, timeout=3.0), sent)
+    started = replace(quick, name="new server", start_seconds=60.0)
+    assert (quick.longest_seconds, started.longest_seconds) == (12.0, 72.0)
+    found = measure_loads([quick, started], tmp_path, 3, within=60.0)
+    assert [len(load.rounds) for load in found.loads] == [3, 0]
+    assert found.table().splitlines()[-1] == "new server: not sent"
+    ratio = RatioLimit("tokens per second", "new server", "1 user", Bounds(least=0.8))
+    for limit in (ratio, MeanLimit("time to ready", Bounds(most=1.0))):
+        with pytest.raises(NotSupported, match=r"not enough evidence: .*not measured"):
+            found.require_level("quick", profile(limit))
+    with pytest.raises(NotSupported, match=r"new server: .* no request has one"):
+        found.require_level("quick", PROFILE)

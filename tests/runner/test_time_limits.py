@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import math
 import re
 import signal
 import socket
@@ -315,6 +316,15 @@ def test_a_step_over_its_budget_fails(limits: Budgets, monkeypatch: pytest.Monke
         limits.run("step", "Then x", sleep)
     assert limits.run("step", "Then y", lambda: 7) == 7
     assert limits.end() is None
+
+
+def test_a_step_may_read_what_it_has_left(limits: Budgets) -> None:
+    assert limits.step_seconds_left() == math.inf
+    limits.begin("toy", 100.0)
+    assert 90 < limits.run("step", "Given x", limits.step_seconds_left) <= 100
+    limits.begin("toy", None)
+    assert limits.run("step", "When x", limits.step_seconds_left) > time_limits.STEP_SECONDS - 10
+    assert limits.step_seconds_left() == math.inf
 
 
 def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:

@@ -53,10 +53,10 @@ class LoadResult:
         return [one for one in self.records if one.phase is Phase.MEASURED and not one.cancelled]
 
 
-def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
-    """Send the load; its files are left in the folder, without the plan. `timeout` of all in seconds.
+def run_load(plan: LoadPlan, folder: Path, *, timeout: float | None = None) -> LoadResult:
+    """Send the load; its files are left in the folder, without the plan.
 
-    Raises `LoadFailed`.
+    `timeout` of all in seconds; None: as long as any load of this plan may take. Raises `LoadFailed`.
     """
     # A file and no pipe: the plan may have a key, and this process does not wait for its reader.
     plan_file, output = folder / _PLAN, folder / _OUTPUT
@@ -72,7 +72,7 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
                 stdout=output,
             )
         try:
-            code = process.wait(timeout)
+            code = process.wait(longest_seconds(plan) if timeout is None else timeout)
         finally:
             # Also after Ctrl-C.
             process.stop(grace=0)
@@ -104,15 +104,20 @@ def read_result(plan: LoadPlan, folder: Path) -> LoadResult:
 
 
 def longest_seconds(plan: LoadPlan) -> float:
-    """No load takes longer, unless its generator hangs: each of its requests ends within its time limit."""
+    """No load takes longer, unless its generator hangs."""
+    return sending_seconds(plan) + ANALYSIS_SECONDS
+
+
+def sending_seconds(plan: LoadPlan) -> float:
+    """Sending takes no longer: each request ends within its time limit."""
     if plan.trace:
-        return plan.trace[-1].at_ms / 1000 + plan.timeout + ANALYSIS_SECONDS
+        return plan.trace[-1].at_ms / 1000 + plan.timeout
     issuing = plan.seconds or math.inf
     if plan.requests:
         each = plan.timeout if plan.users else 1 / plan.rate
         issuing = min(issuing, math.ceil(plan.requests / (plan.users or 1)) * each)
     before = plan.spread_seconds + max(plan.warm_up_seconds, plan.timeout)
-    return before + issuing + 2 * plan.timeout + ANALYSIS_SECONDS
+    return before + issuing + 2 * plan.timeout
 
 
 def _events(file: Path) -> dict[int, list[tuple[int, TokenKind, str]]]:

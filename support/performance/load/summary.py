@@ -91,7 +91,9 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
     plan, quality, summary = result.plan, result.quality, LoadSummary.of(result)
     yield f"{plan.url} ({plan.model}, {plan.api}): {plan}"
     failures = ", ".join(f"{count} x {failure.value}" for failure, count in summary.failures.items())
-    failed = f"{summary.failed} failed" + (f" ({failures})" if failures else "")
+    failed = f"{summary.failed} failed"
+    if failures:
+        failed += f" ({failures}), an error rate of {LoadFigures.of(result).error_rate:.1%}"
     yield f"{summary.requests} measured requests in {summary.window:.1f} s, {failed}"
     if summary.latencies:
         yield f"{'ms':<20}" + "".join(f"{f'p{100 * level:g}':>12}" for level in LEVELS)
