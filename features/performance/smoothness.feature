@@ -11,6 +11,14 @@ Feature: Streams are smooth, and answers are generated anew
       | 1     | 72       | 16           | 32            |
     Then the load meets the service level "smooth streams"
 
+  @normal @needs.command
+  Scenario: Events of a stream are sent without delay
+    Given a dedicated server
+    When a load is sent to mistral.rs with
+      | users | requests | prompt words | output tokens |
+      | 1     | 24       | 16           | 32            |
+    Then the load meets the service level "separate events"
+
   @normal @slow @needs.command
   Scenario: The same prompt is not answered from a cache
     Given a dedicated server with a random model of 5 million weights

@@ -15,7 +15,14 @@ from support.errors import SettingsError
 from support.name_registry import unknown
 from support.performance.load.record import RequestRecord
 from support.performance.load_figures import LATENCIES, MILLISECOND, PER_TOKEN, LoadFigures
-from support.performance.measured_load import FIGURES, GAP_RATIO, VISIBLE_GAP_MS, MeasuredLoad, gap_ratio
+from support.performance.measured_load import (
+    EVENTS_PER_SEGMENT,
+    FIGURES,
+    GAP_RATIO,
+    VISIBLE_GAP_MS,
+    MeasuredLoad,
+    gap_ratio,
+)
 from support.performance.percentiles import Percentile, Verdict, percentile
 from support.performance.ratio import FEWEST_ROUNDS, Interval, mean_of_rounds, paired_ratio
 from support.performance.resources import MIB
@@ -36,6 +43,7 @@ def _milliseconds(metric: str) -> Callable[[RequestRecord], float | None]:
 OF_REQUESTS: Mapping[str, tuple[str, Callable[[RequestRecord], float | None]]] = {
     **{metric: (" ms", _milliseconds(metric)) for metric in LATENCIES},
     GAP_RATIO: ("", gap_ratio),
+    EVENTS_PER_SEGMENT: ("", lambda request: request.events_per_segment),
 }
 
 
@@ -89,6 +97,11 @@ class Threshold:
             return Judgement(f"{self}: no request has one", Verdict.NOT_ENOUGH_EVIDENCE)
         found = percentile(values, self.level)
         return Judgement(f"{self}: {_shown(found, unit)}", found.verdict(self.limit))
+
+    @property
+    def is_of_times(self) -> bool:
+        """Whether exact times decide it."""
+        return self.metric != EVENTS_PER_SEGMENT
 
     def shortest_ms(self, tokens: int) -> float:
         """The time between the two events that decide it, at the limit: an answer has so many tokens."""

@@ -49,7 +49,7 @@ class MeasuredLoads:
         """
         self._require_no_failures()
         level = profile.level(name)
-        self._require_valid([limit for limit in level if isinstance(limit, Threshold)])
+        self._require_valid([limit for limit in level if isinstance(limit, Threshold) and limit.is_of_times])
         judged = [one for limit in level for one in limit.judge(self.loads)]
         failed = [one for one in judged if one.verdict is Verdict.FAIL]
         certain = [one for one in failed if not one.disturbed]

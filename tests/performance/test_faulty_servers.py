@@ -149,11 +149,17 @@ MEMORY = rows({"users": 4, "requests": 12}, {"users": 8, "requests": 16})
             {"cached_answers": 1},
             "'the same prompt' by 'different prompts' <= 1.1: ",
         ),
+        (
+            "separate events",
+            rows({"users": 1, "requests": 24}),
+            {"nagle": 1},
+            "events per segment p75 <= 2: ",
+        ),
         ("recovery", OVERLOADED, {"overload": 6}, "tokens per second of 'after' by 'before' >= 0.8: 0."),
         ("memory", MEMORY, {"request_kib": 32_768}, "4 users: memory per request <= 16 MiB: "),
         ("memory", MEMORY, {"kept_kib": 4_096}, "8 users: memory kept <= 24 MiB: "),
     ],
-    ids=["pauses", "fewer for 8", "cached answers", "slow after", "request memory", "leak"],
+    ids=["pauses", "fewer for 8", "cached answers", "Nagle", "slow after", "request memory", "leak"],
 )
 def test_a_fault_is_found_and_a_good_server_is_not(
     own_server: tuple[str, int],

@@ -73,6 +73,8 @@ class Schedule:
     overload: int = 0
     # A fourth of the time per token for a request that is the same as the one before.
     cached_answers: bool = False
+    # Nagle's algorithm: an event waits for the acknowledgement of the one before.
+    nagle: bool = False
     # Memory of a request, until its end and beyond it.
     request_kib: int = 0
     kept_kib: int = 0

@@ -39,7 +39,7 @@ enum { MAX_CONNECTIONS = 4096, MAX_REQUEST = 16 << 20, MAX_PER_EVENT = 64, MODEL
 struct schedule {
 	long ttft_us, itl_us, tokens, tokens_per_event, role_us, split_us, reasoning, comments, together;
 	long error_after, drop_after, usage, usage_us, prompt_tokens, cached_tokens, same_text;
-	long pause_every, pause_us, crowded_us, overload, cached_answers, request_kib, kept_kib;
+	long pause_every, pause_us, crowded_us, overload, cached_answers, nagle, request_kib, kept_kib;
 };
 
 static const struct schedule DEFAULTS = {.tokens = 1, .tokens_per_event = 1, .usage = 1};
@@ -52,7 +52,8 @@ static const struct {
 	KEY(ttft_us), KEY(itl_us), KEY(tokens), KEY(tokens_per_event), KEY(role_us), KEY(split_us),
 	KEY(reasoning), KEY(comments), KEY(together), KEY(error_after), KEY(drop_after), KEY(usage),
 	KEY(usage_us), KEY(prompt_tokens), KEY(cached_tokens), KEY(same_text), KEY(pause_every),
-	KEY(pause_us), KEY(crowded_us), KEY(overload), KEY(cached_answers), KEY(request_kib), KEY(kept_kib),
+	KEY(pause_us), KEY(crowded_us), KEY(overload), KEY(cached_answers), KEY(nagle), KEY(request_kib),
+	KEY(kept_kib),
 };
 
 enum step { ROLE, EVENT, REST_OF_EVENT, END };
@@ -445,6 +446,8 @@ static void begin_answer(struct connection *one, const char *body)
 	} else if (!read_schedule(one->model, &one->schedule, wrong, sizeof wrong)) {
 		reject(one, "404 Not Found", wrong);
 	} else {
+		int no_delay = !one->schedule.nagle;
+		setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
 		add(&output, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
 		    one->ollama ? "application/x-ndjson" : "text/event-stream");
 		if (!send_all(one, &output))

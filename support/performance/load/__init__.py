@@ -11,6 +11,7 @@ arrivals    phases of a load (warm-up, measured, cool-down), and the times of an
 coordination  how the process begins and ends it, alone or together with others
 clock       stamps of the kernel on the monotonic clock; a timer that is not late
 connection  one connection: sends a request and keeps what arrives
+tcp         segments of a connection, which show what a server has sent together
 tls         a connection behind TLS
 response    what arrived, as an HTTP response: status, body, and when which byte of it was there
 record      one request as measured, and its latencies by definition; CSV

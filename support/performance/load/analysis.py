@@ -92,6 +92,7 @@ def analyse(issued: IssuedRequest, api: str) -> Analysed:
         output_tokens=_count(answer.output_tokens),
         cached_tokens=_count(answer.cached_tokens),
         coalesced_events=statistics.events - statistics.event_reads,
+        segments=exchange.segments,
         event_times_ns=tuple(time for time, _ in events),
     )
     return Analysed(record, statistics, events)

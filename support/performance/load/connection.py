@@ -23,6 +23,7 @@ from support.performance.load.clock import (
 )
 from support.performance.load.record import Failure
 from support.performance.load.response import ResponseEnd
+from support.performance.load.tcp import received_segments
 
 READ_BYTES = 1 << 16
 HANDSHAKE_SECONDS = 5.0
@@ -33,8 +34,8 @@ class Exchange:
     """A request and what arrived for it. Times in nanoseconds of the monotonic clock.
 
     `reads`: the time of each read, its ancillary data with the stamp, and its bytes. `offsets`: wall clock
-    minus monotonic clock, before and after. `error`: CONNECT, CLOSED, TIMEOUT or CANCELLED when it did not
-    end.
+    minus monotonic clock, before and after. `segments`: of TCP, with data. `error`: CONNECT, CLOSED, TIMEOUT
+    or CANCELLED when it did not end.
     """
 
     scheduled: int
@@ -42,6 +43,7 @@ class Exchange:
     ended: int = 0
     reads: list[tuple[int, Ancillary, bytes]] = field(default_factory=list)
     offsets: tuple[int, int] = (0, 0)
+    segments: int = 0
     error: Failure = Failure.NONE
     # Of the system, for a connection that was not there.
     detail: str = ""
@@ -88,12 +90,13 @@ class Connection:
         self._exchange, self._ended, self._leave = exchange, self._loop.create_future(), leave
         self._response_end = ResponseEnd()
         timer = self._loop.call_at(deadline, self._end, Failure.TIMEOUT)
-        before = wall_clock_offset()
+        before, received = wall_clock_offset(), self._segments
         exchange.sent = perf_counter_ns()
         await self._send(request, deadline)
         exchange.error = await self._ended
         exchange.ended = perf_counter_ns()
         exchange.offsets = before, wall_clock_offset()
+        exchange.segments = self._segments - received
         timer.cancel()
         self._exchange = self._ended = None
         if exchange.error or self._peer_closed or not self._response_end.keeps_connection:
@@ -171,6 +174,11 @@ class Connection:
             self._break()
             return
         self._keep(data, ())
+
+    @property
+    def _segments(self) -> int:
+        """With data, that have arrived on this connection; 0 where the system does not count them."""
+        return received_segments(self._socket) if self._socket is not None else 0
 
     def _keep(self, data: bytes, ancillary: Ancillary) -> None:
         if not data and self._response_end.is_end_of_connection and self._exchange is not None:

@@ -46,12 +46,13 @@ class RequestRecord:
     `user`: of a closed loop, else 0. `scheduled`: when it was to be sent. `first_answer`: the first event
     with a token that is no reasoning. `last_token`: the last event with a token; `end`: the last byte.
     Tokens by the usage of the answer, -1 where it has none. `coalesced_events`: those that have the time of a
-    later event, as both came with one read. `event_times`: of each event with tokens. `turn` of its
-    conversation, from 1.
+    later event, as both came with one read. `segments`: of TCP with data, 0 if not known. `event_times`: of
+    each event with tokens. `turn` of its conversation, from 1.
     """
 
     number: int
     worker: int = field(default=0, kw_only=True)
+    segments: int = field(default=0, kw_only=True)
     user: int
     turn: int
     phase: Phase
@@ -130,6 +131,11 @@ class RequestRecord:
     def gaps_ns(self) -> list[int]:
         """Between successive events with tokens."""
         return [after - before for before, after in pairwise(self.event_times_ns)]
+
+    @property
+    def events_per_segment(self) -> float | None:
+        """Events with tokens by the TCP segments that they came with: more than 1 were sent together."""
+        return len(self.event_times_ns) / self.segments if self.complete and self.segments else None
 
     @property
     def has_requested_length(self) -> bool:
