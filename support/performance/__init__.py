@@ -25,6 +25,7 @@ load_table    the table of a step as loads
 measured_load  a load in each of its rounds, and the figures of a round
 percentiles   percentiles with confidence bounds, and the verdict of a limit
 plots         plots of measured loads
+quantisations  ratios of two quantisations of one model
 ratio         the ratio of two targets, paired by rounds, and the mean of a figure
 regression    a load against the last accepted one; steps in the history
 resources     memory, GPU and energy during a load

@@ -3,7 +3,8 @@
 Both get the same prompts in a round, and new ones in the next. Rounds alternate (A B B A), so that a change
 of the machine meets both alike. Unless the file of the model, the tokens of each request and each text at
 temperature 0 are equal, a ratio would be that of two workloads, and is withheld (as inference-perf requires
-of comparisons).
+of comparisons). Where two files are what is compared, such as two quantisations of one model, the tokens of
+each request have to be equal.
 """
 
 from __future__ import annotations
@@ -174,11 +175,15 @@ def finding_of(ratio: Ratio) -> Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`rounds`: of the first target and the second one; the last one lacks one that was not measured."""
+    """`rounds`: of the first target and the second one; the last one lacks one that was not measured.
+
+    `two_files`: the targets are to have different files of one model, and so may have different texts.
+    """
 
     targets: tuple[ComparedTarget, ComparedTarget]
     facts: tuple[TargetFacts, TargetFacts]
     rounds: Sequence[tuple[RoundOfTarget, ...]]
+    two_files: bool = False
 
     @cached_property
     def failure(self) -> str:
@@ -207,14 +212,20 @@ class Comparison:
         return found
 
     def _different_files(self) -> Iterator[str]:
-        hashes = [facts.file_hash for facts in self.facts]
-        if all(hashes) and len(set(hashes)) > 1:
-            first, second = (str(one)[:12] for one in hashes)
-            yield f"file of the model: SHA-256 {first}... and {second}..."
+        first, second = self.facts
+        if not (first.file_hash and second.file_hash):
+            if self.two_files:
+                yield "file of the model: not known, two different ones are compared"
+        elif self.two_files and first.file_hash == second.file_hash:
+            yield f"file of the model: both have {first.file}, two different ones are compared"
+        elif not self.two_files and first.file_hash != second.file_hash:
+            yield f"file of the model: {first.file} and {second.file}"
 
     @cached_property
     def other_texts(self) -> str:
-        """How many answers to the same prompt differ, with the first one; empty when all are equal."""
+        """How many answers to the same prompt differ, with the first one; empty when all may be."""
+        if self.two_files:
+            return ""
         compared, different = 0, []
         for first, second in self.pairs:
             both = first.texts.keys() & second.texts.keys()

@@ -27,9 +27,9 @@ from support.monitoring.process_metrics import find_listener, require_own_addres
 from support.servers.stated_version import stated_version
 
 NOT_KNOWN = "not known"
-PROGRAM, API, FILE, PARALLELISM = "program", "API", "file", "requests at once"
+PROGRAM, API, FILE, HASH, PARALLELISM = "program", "API", "file", "SHA-256", "requests at once"
 CONTEXT, THREADS, CACHE = "context", "threads", "prefix cache"
-NAMES = (PROGRAM, API, FILE, PARALLELISM, CONTEXT, THREADS, CACHE)
+NAMES = (PROGRAM, API, FILE, HASH, PARALLELISM, CONTEXT, THREADS, CACHE)
 FACTS_SECONDS = 5.0
 # mistral.rs and the reference server, Ollama 0.12: what holds where an option is not given.
 DEFAULT_SEQUENCES, DEFAULT_PREFIXES, DEFAULT_PARALLEL = 32, 16, 1
@@ -39,10 +39,19 @@ _THREADS = re.compile(r"^num_thread\s+(\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """`shown`: each of `NAMES`, for people. `file_hash`: SHA-256 of the model's file; empty: not known."""
+    """`shown`: each of `NAMES`, for people.
+
+    `file_hash`: SHA-256 of the model's file; empty: not known.
+    """
 
     shown: Mapping[str, str]
     file_hash: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name and the beginning of the hash, as far as they are known."""
+        known = self.shown.get(FILE, NOT_KNOWN)
+        return f"{'' if known == NOT_KNOWN else f'{known}, '}SHA-256 {self.file_hash[:12]}..."
 
 
 def local_process(url: str) -> int | None:
@@ -61,8 +70,8 @@ def facts_of(url: str, model: str, api: str, key: str | None, pid: int | None) -
         stated = _stated(client)
         shown = {PROGRAM: stated or NOT_KNOWN, API: "Ollama" if api == "ollama" else "OpenAI"}
         own = _ollama_facts(client, model, pid) if stated.startswith("ollama ") else _started_facts(pid)
-    file_hash = own.pop(FILE, "")
-    shown[FILE] = f"SHA-256 {file_hash[:12]}..." if file_hash else NOT_KNOWN
+    file_hash = own.pop(HASH, "")
+    shown[HASH] = f"{file_hash[:12]}..." if file_hash else NOT_KNOWN
     return TargetFacts({name: {**shown, **own}.get(name, NOT_KNOWN) for name in NAMES}, file_hash)
 
 
@@ -89,7 +98,8 @@ def _started_facts(pid: int | None) -> dict[str, str]:
     with contextlib.suppress(psutil.Error, OSError, ValueError, TypeError):
         folder = Path(psutil.Process(pid).cwd()) / str(_option(words, "-m", "--model-id"))
         file = folder / str(_option(words, "-f", "--quantized-filename"))
-        found[FILE] = _digest(file, file.stat().st_mtime_ns)
+        found[HASH] = _digest(file, file.stat().st_mtime_ns)
+        found[FILE] = file.name
         if found[CONTEXT] == NOT_KNOWN:
             lengths = (value for name, value in read_details(file).info.items() if "context_length" in name)
             found[CONTEXT] = f"{next(lengths):.0f} (of the file)"
@@ -109,7 +119,7 @@ def _ollama_facts(client: ApiClient, model: str, pid: int | None) -> dict[str, s
         return found
     if isinstance(about, dict):
         if blob := _BLOB.search(str(about.get("modelfile"))):
-            found[FILE] = blob[1]
+            found[HASH] = blob[1]
         threads = _THREADS.search(str(about.get("parameters")))
         found[THREADS] = threads[1] if threads else "chosen by Ollama (default)"
     models = loaded.get("models") if isinstance(loaded, dict) else None

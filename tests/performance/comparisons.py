@@ -9,12 +9,12 @@ from typing import Any
 from support.http.answer_stream import TokenKind
 from support.performance.comparison import ComparedTarget, Comparison, RoundOfTarget
 from support.performance.load.record import RequestRecord
-from support.performance.target_facts import NAMES, TargetFacts
+from support.performance.target_facts import FILE, NAMES, TargetFacts
 from tests.performance.loads import PLAN, request, result
 
 FIRST = ComparedTarget("first", "http://127.0.0.1:1", "m")
 SECOND = ComparedTarget("second", "http://127.0.0.1:2", "n", "ollama", key="top-secret")
-FACTS = TargetFacts(dict.fromkeys(NAMES, "-"), "a" * 64)
+FACTS = TargetFacts({**dict.fromkeys(NAMES, "-"), FILE: "model.gguf"}, "a" * 64)
 
 
 def load(

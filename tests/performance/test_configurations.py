@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from support.models.files import ModelFiles
-from support.performance import load_table
+from support.performance import comparison, load_table
+from support.performance.comparison_report import JSON
 from support.performance.configurations import (
     COLUMNS,
     CONFIGURATIONS,
@@ -23,6 +25,8 @@ from support.performance.configurations import (
 )
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult
+from support.performance.quantisations import ROUNDS, compare_quantisations
+from support.performance.target_facts import FILE, NAMES, TargetFacts
 from support.programs.launcher import LaunchedProgram
 from tests.performance.loads import failed, request, result
 from tests.performance.stub_server import start_stub
@@ -95,6 +99,38 @@ def test_failed_requests_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(load_table, "run_load", _Loads(failing=True))
     (found,) = sweep(tmp_path, [Configuration("size", 1)])
     assert "1 of 12 requests failed; 1 of 13 requests failed" in found
+
+
+def test_two_quantisations_have_ratios_and_both_files_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, made = _Loads(), iter("ab")
+    for module in (comparison, load_table):
+        monkeypatch.setattr(module, "run_load", loads)
+
+    def facts(*_: object) -> TargetFacts:
+        name = next(made)
+        return TargetFacts({**dict.fromkeys(NAMES, "-"), FILE: f"{name}.gguf"}, name * 64)
+
+    monkeypatch.setattr(comparison, "facts_of", facts)
+    started: list[str] = []
+
+    def model(name: str) -> ModelFiles:
+        started.append(name)
+        return ModelFiles(tmp_path, "model.gguf", "gguf")
+
+    def start(_: ModelFiles) -> LaunchedProgram:
+        return start_stub(tmp_path)
+
+    found = compare_quantisations(("F16", "Q8_0"), model, start, tmp_path / "ratios")
+    assert started == ["F16", "Q8_0"]
+    assert found.has_ratios
+    assert len(found.rounds) == ROUNDS
+    written = json.loads((tmp_path / "ratios" / JSON).read_text())
+    assert [(one["name"], one["file"]) for one in written["targets"]] == [
+        ("F16", "a.gguf"),
+        ("Q8_0", "b.gguf"),
+    ]
 
 
 def test_the_sweep_has_all_that_is_compared() -> None:

@@ -31,6 +31,7 @@ from support.performance.comparison import (
 from support.performance.comparison_report import csv_text, document, lines
 from support.performance.ground_truth.server import Schedule, synthetic_server
 from support.performance.load.plan import LoadPlan
+from support.performance.target_facts import FILE, TargetFacts
 from support.programs.launcher import free_port
 from support.settings import default_cache
 from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
@@ -98,11 +99,32 @@ def test_other_counts_are_two_workloads(changes: dict[str, Any], expected: str) 
 def test_another_file_is_another_workload_and_an_unknown_one_marks_the_ratio() -> None:
     other = replace(FACTS, file_hash="b" * 64)
     found = comparison([100.0] * 4, facts=(FACTS, other))
-    assert found.workload_differences == ["file of the model: SHA-256 aaaaaaaaaaaa... and bbbbbbbbbbbb..."]
+    assert found.workload_differences == [
+        "file of the model: model.gguf, SHA-256 aaaaaaaaaaaa... and model.gguf, SHA-256 bbbbbbbbbbbb..."
+    ]
     unknown = comparison([100.0] * 4, facts=(FACTS, replace(FACTS, file_hash="")))
     assert unknown.has_ratios
     assert "the files are not known: it may be another model" in "\n".join(lines(unknown))
     assert "not known" not in "\n".join(lines(comparison([100.0] * 4)))
+
+
+def test_two_files_that_are_to_be_compared_have_a_ratio_and_their_names() -> None:
+    """Two quantisations of one model: other files and other texts, and the same tokens."""
+    other = TargetFacts({**FACTS.shown, FILE: "small.gguf"}, "b" * 64)
+    found = replace(comparison([80.0] * 4, facts=(FACTS, other), text="sane"), two_files=True)
+    assert found.has_ratios
+    text = "\n".join(lines(found))
+    assert all(part in text for part in ("model.gguf", "small.gguf", "first by second"))
+    assert "warning" not in text
+    targets: Any = document(found)["targets"]
+    assert [one["file"] for one in targets] == ["model.gguf", "small.gguf"]
+    assert [one["file_sha256"] for one in targets] == ["a" * 64, "b" * 64]
+    fewer = replace(comparison([80.0] * 4, facts=(FACTS, other), output_tokens=4), two_files=True)
+    assert not fewer.has_ratios
+    same = replace(comparison([80.0] * 4), two_files=True)
+    assert same.workload_differences == [
+        "file of the model: both have model.gguf, SHA-256 aaaaaaaaaaaa..., two different ones are compared"
+    ]
 
 
 def test_another_text_is_a_warning_and_no_ratio() -> None:
