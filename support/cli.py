@@ -522,23 +522,23 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     if is_comparison:
         if workers:
             raise SettingsError("--against compares two servers from this machine, without --workers")
-        sys.exit(compare_servers(plans, second, folder, click.echo))
+        sys.exit(compare_servers(plans, second, folder, in_force.load_history, click.echo))
     with (
         tempfile.TemporaryDirectory(prefix=temp_prefix()) as own,
         workers_for([] if limits else plans, workers, listen, within, click.echo) as by_workers,
     ):
         command = LoadCommand(folder or Path(own), click.echo, goodput, by_workers)
-        if plan and limits:
-            failed = command.find_limit(plan, limits).largest_pass is None
-        else:
-            failed = command.send(plans)
-            one = plans[0]
-            facts = facts_of(target, one.model, one.api, key, local_process(target))
-            # The history is that of this machine as the client.
-            if not workers:
-                command.keep(in_force.load_history, facts)
-        if found := command.contradictions():
-            raise AcceptanceError(f"the report contradicts its own records: {'; '.join(found)}")
+        found = command.find_limit(plan, limits) if plan and limits else None
+        failed = command.send(plans) if found is None else found.largest_pass is None
+        one = plans[0]
+        facts = facts_of(target, one.model, one.api, key, local_process(target))
+        # The history is that of this machine as the client.
+        if found is not None and limits and not workers:
+            command.keep_limit(found, limits, in_force.load_history, facts)
+        elif not workers:
+            command.keep(in_force.load_history, facts)
+        if reasons := command.contradictions():
+            raise AcceptanceError(f"the report contradicts its own records: {'; '.join(reasons)}")
     if failed:
         sys.exit(EXIT_FAILED)
 

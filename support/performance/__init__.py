@@ -11,6 +11,7 @@ configurations  latency, throughput and memory by size, quantisation and setting
 distributed   a load from several machines, with Locust between them
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
+history_entries  comparisons and searches for a limit in the history
 limit_texts   limits of latencies as text
 limits        the limits of service levels, and their verdicts
 load_command  what `acceptance load` does

@@ -10,7 +10,9 @@ from pathlib import Path
 from support.errors import EXIT_FAILED, EXIT_NOTHING_SELECTED, EXIT_PASSED, SettingsError
 from support.performance.comparison import REQUESTS, ROUNDS, ComparedTarget, compare
 from support.performance.comparison_report import lines, write_comparison
+from support.performance.history_entries import entry_of_comparison
 from support.performance.load.plan import ApiName, LoadPlan
+from support.performance.regression import keep
 from support.performance.target_facts import local_process
 from support.programs.run_directory import temp_prefix
 
@@ -52,9 +54,13 @@ def default_load(fields: dict[str, object]) -> dict[str, object]:
 
 
 def compare_servers(
-    plans: Sequence[LoadPlan], against: Against, folder: Path | None, print_line: Callable[[str], None]
+    plans: Sequence[LoadPlan],
+    against: Against,
+    folder: Path | None,
+    history: Path,
+    print_line: Callable[[str], None],
 ) -> int:
-    """Compare, print, and write the files into the folder; the exit code.
+    """Compare, print, write the files into the folder, and add the ratios to the history; the exit code.
 
     0: there are ratios, whatever they are. 1: a request has failed. 3: two different workloads.
     """
@@ -75,6 +81,9 @@ def compare_servers(
         write_comparison(found, place)
     for line in lines(found):
         print_line(line)
+    model = f"{first.model} {found.facts[0].file_hash[:12]}".rstrip()
+    if (entry := entry_of_comparison(found, model)) is not None:
+        keep(entry, history, print_line)
     if found.failure:
         return EXIT_FAILED
     return EXIT_PASSED if found.has_ratios else EXIT_NOTHING_SELECTED

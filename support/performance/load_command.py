@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.errors import SettingsError
+from support.performance.history_entries import entry_of_limit
 from support.performance.limits import Threshold
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult, run_load
@@ -54,15 +55,20 @@ class LoadCommand:
         """Compare each load with the last accepted one of this machine, and add it to the history."""
         for run in self._runs:
             plan = run.result.plan
-            program, _, version = facts.shown[PROGRAM].rpartition(" ")
-            model = f"{plan.model} {facts.file_hash[:12]}".rstrip()
-            entry = entry_of([run.result], program or redact_url(plan.url), version, model)
+            entry = entry_of([run.result], *_subject(plan, facts))
             if entry is None:
                 self._echo("history: fewer than 9 requests are not kept")
                 continue
             if len(self._runs) > 1:
                 self._echo(run.name)
             keep(entry, history, self._echo)
+
+    def keep_limit(
+        self, found: LoadLimit, limits: Sequence[Threshold], history: Path, facts: TargetFacts
+    ) -> None:
+        """The same of the result of a search; its single loads are not kept."""
+        plan = self._runs[0].result.plan
+        keep(entry_of_limit(found, plan, limits, *_subject(plan, facts)), history, self._echo)
 
     def contradictions(self) -> list[str]:
         """Of the figures and the records that they are from."""
@@ -120,6 +126,12 @@ class LoadCommand:
         self._runs.append(run)
         write_summary(run)
         return run
+
+
+def _subject(plan: LoadPlan, facts: TargetFacts) -> tuple[str, str, str]:
+    """Program, version and model of the history."""
+    program, _, version = facts.shown[PROGRAM].rpartition(" ")
+    return program or redact_url(plan.url), version, f"{plan.model} {facts.file_hash[:12]}".rstrip()
 
 
 def _send_alone(plan: LoadPlan, folder: Path) -> LoadResult:

@@ -36,7 +36,8 @@ class HistoryEntry:
     """One load. `time`: ISO 8601 in UTC. `program`, `version`, `model`, `load`: what was measured.
 
     `figures`: by name, the value of each part. `invalid`: why they are not those of the target; such a load
-    is compared with nothing. `accepted`: later loads are compared with the last one that is.
+    is compared with nothing. `accepted`: later loads are compared with the last one that is. `unit`: of all
+    figures; empty for those of a load, which have their own.
     """
 
     time: str
@@ -48,6 +49,7 @@ class HistoryEntry:
     figures: Mapping[str, Sequence[float]]
     invalid: Sequence[str] = ()
     accepted: bool = False
+    unit: str = ""
 
     @property
     def series(self) -> tuple[MachineProfile, str, str, str]:
@@ -93,15 +95,36 @@ def entry_of(
     names = [name for name in found[0] if all(name in figures for figures in found)]
     failed = sum(request.failed for result in results for request in result.measured)
     reasons = [reason for result in results for reason in invalid_load_reasons(result)]
+    return new_entry(
+        program,
+        version,
+        model,
+        ", ".join(filter(None, [load_text(results[0].plan), name])),
+        {name: [figures[name] for figures in found] for name in names},
+        [*reasons, *([f"{failed} requests have failed"] if failed else [])],
+    )
+
+
+def new_entry(  # noqa: PLR0913 - the fields of an entry
+    program: str,
+    version: str,
+    model: str,
+    load: str,
+    figures: Mapping[str, Sequence[float]],
+    invalid: Sequence[str],
+    unit: str = "",
+) -> HistoryEntry:
+    """Of now, on this machine."""
     return HistoryEntry(
         datetime.now(UTC).isoformat(timespec="seconds"),
         MachineProfile.of_this_machine(),
         program,
         version,
         model,
-        ", ".join(filter(None, [load_text(results[0].plan), name])),
-        {name: [float(f"{figures[name]:.6g}") for figures in found] for name in names},
-        [*reasons, *([f"{failed} requests have failed"] if failed else [])],
+        load,
+        {name: [float(f"{value:.6g}") for value in values] for name, values in figures.items()},
+        invalid,
+        unit=unit,
     )
 
 
@@ -124,9 +147,12 @@ def parts_of(result: LoadResult) -> Iterator[LoadResult]:
         )
 
 
-def load_text(plan: LoadPlan) -> str:
-    """What has to be equal for a comparison: all of the load but its target and its number of requests."""
-    kind = (
+def load_text(plan: LoadPlan, kind: str = "") -> str:
+    """What has to be equal for a comparison: all of the load but its target and its number of requests.
+
+    `kind`: in the place of the number of users or the rate.
+    """
+    kind = kind or (
         f"{plan.users} users" if plan.users else f"{plan.rate:g}/s {plan.arrivals}" if plan.rate else "trace"
     )
     parts = [plan.api, kind, f"{plan.prompt_words} words", f"{plan.output_tokens} tokens"]

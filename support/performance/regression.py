@@ -15,7 +15,8 @@ from statistics import fmean, median, stdev, variance
 
 from scipy import stats
 
-from support.performance.comparison import CONFIDENCE, THROUGHPUT, UNITS, Finding, finding_of
+from support.performance.comparison import CONFIDENCE, THROUGHPUT, Finding, finding_of
+from support.performance.history_entries import shown_value
 from support.performance.load_history import HistoryEntry, LoadHistory
 from support.performance.ratio import FEWEST_ROUNDS, Ratio
 from support.performance.steady_state import steady_state
@@ -84,10 +85,14 @@ def lines(new: HistoryEntry, history: LoadHistory) -> Iterator[str]:
     number = counted(len(series), "earlier load")
     yield f"history: {number} on this machine; by the accepted one of {accepted.label}:"
     same = [one for one in series if one.version == accepted.version]
-    for figure in UNITS:
-        if figure in new.figures and figure in accepted.figures:
-            known = [one for one in same if figure in one.figures]
-            yield f"  {change_of(figure, new, accepted, known)}"
+    for figure in new.figures:
+        if figure not in accepted.figures:
+            continue
+        if min(len(one.figures[figure]) for one in (new, accepted)) < FEWEST_ROUNDS:
+            yield f"  {figure}: {shown_value(new, figure)}, accepted: {shown_value(accepted, figure)}"
+            continue
+        known = [one for one in same if figure in one.figures]
+        yield f"  {change_of(figure, new, accepted, known)}"
     yield from step_lines([*series, new])
 
 
@@ -101,7 +106,7 @@ def keep(entry: HistoryEntry, file: Path, report: Callable[[str], None]) -> None
 
 def step_lines(series: Sequence[HistoryEntry]) -> Iterator[str]:
     """One line for each figure whose series has a change point (Pettitt)."""
-    for figure in UNITS:
+    for figure in dict.fromkeys(figure for one in series for figure in one.figures):
         known = [one for one in series if figure in one.figures]
         values = [one.value(figure) for one in known]
         step = steady_state(values).step if values else None
@@ -119,10 +124,6 @@ def history_lines(history: LoadHistory) -> Iterator[str]:
         yield f"{model}: {load}; {machine}"
         for number, entry in own:
             kind = "invalid" if entry.invalid else "accepted" if entry.accepted else ""
-            shown = ", ".join(
-                f"{figure} {entry.value(figure):.4g} {UNITS[figure]}"
-                for figure in UNITS
-                if figure in entry.figures
-            )
+            shown = ", ".join(f"{figure} {shown_value(entry, figure)}" for figure in entry.figures)
             yield f"{number:5} {entry.label:40} {kind:9} {shown}"
         yield from step_lines([entry for _, entry in own if not entry.invalid])

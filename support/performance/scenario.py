@@ -17,6 +17,7 @@ from support.performance.concurrency import (
     ask_lengths_concurrently,
     keyword_answers,
 )
+from support.performance.history_entries import entry_of_comparison
 from support.performance.load.plan import ApiName, LoadPlan
 from support.performance.load_history import entry_of
 from support.performance.load_table import SCRIPTED_MODEL, NewServers, Sender, load_table
@@ -154,6 +155,10 @@ class PerformanceScenario:
         evidence = servers.context.evidence
         evidence.append(Evidence.text("comparison", found.text(), "comparison.txt"))
         evidence.append(Evidence("comparison by rounds", "text/csv", found.csv().encode(), "comparison.csv"))
+        kept: list[str] = []
+        if (entry := entry_of_comparison(found.comparisons[-1], SCRIPTED)) is not None:
+            keep(entry, servers.suite.settings.load_history, kept.append)
+            evidence.append(Evidence.text("history of the comparison", "\n".join(kept), "history.txt"))
         for figure in found.comparisons[-1].figures:
             if figure.ratio and found.comparisons[-1].has_ratios:
                 title = f"{' by '.join(names)}: {figure.name}"

@@ -124,6 +124,7 @@ def test_a_limit_is_found(synthetic_url: str, tmp_path: Path) -> None:
     assert code == 1, output
     assert "1 user: fail (time to first token p50 <= 1 ms: " in output
     assert "largest load within the limits: none; smallest load beyond them: 1 users" in output
+    assert "history: an invalid load is compared with none: no load was within the limits" in output
     assert (tmp_path / "growth.svg").exists()
 
 
