@@ -6,6 +6,7 @@ its limit, prompts from a cache, answers of another length, a load that was not 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -81,8 +82,10 @@ def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:
     """`most`: share by which the load may differ from the requested one."""
     for client, quality in _clients(result):
         requested, achieved = quality.requested, quality.achieved
-        if not abs(achieved / requested - 1) <= most:
-            whose = f" of {client}" if result.workers else ""
+        whose = f" of {client}" if result.workers else ""
+        if math.isnan(achieved):
+            yield f"too few requests were measured to know the load{whose}"
+        elif not abs(achieved / requested - 1) <= most:
             yield f"the load{whose} was {achieved:.3g} instead of {requested:g}"
 
 
