@@ -30,7 +30,9 @@ MODELS = (
     *("the trained model SmolLM2", "any model"),
 )
 COMPARED = ("mistral.rs", "the gateway", "a real Ollama")
-SERVERS = ("a server", "an Ollama API server", "every endpoint", "every listed model", "itself", *COMPARED)
+# Of comparisons of loads.
+OTHERS = ("itself", "another version")
+SERVERS = ("a server", "an Ollama API server", "every endpoint", "every listed model", *OTHERS, *COMPARED)
 
 # The modules of these names import OpenAI's package: a run that does not need it would wait for it.
 PROMPTS = ("about different topics", "with prompts of different lengths")

@@ -222,7 +222,7 @@ class Settings(BaseModel):
     acceptance_compare: str | None = _setting(
         None,
         "more servers for the API cases and the matrix, comma-separated; they never fail a run",
-        f"choose of {', '.join(COMPARABLE_SERVERS)}, or give addresses, http://HOST:PORT",
+        f"choose of {', '.join(COMPARABLE_SERVERS)}, or give mistralrs programs or addresses, http://HOST:PORT",
     )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
@@ -395,10 +395,11 @@ class Settings(BaseModel):
     @classmethod
     def _comparable(cls, names: str | None) -> str | None:
         for name in _listed(names):
-            if name not in COMPARABLE_SERVERS and not name.startswith(("http://", "https://")):
+            if name in COMPARABLE_SERVERS or Path(name).is_file():
+                continue
+            if not name.startswith(("http://", "https://")):
                 raise ValueError("one of them is no server to compare with")
-            if name not in COMPARABLE_SERVERS:
-                cls._absolute_http(name)
+            cls._absolute_http(name)
         return names
 
     @property
@@ -425,6 +426,11 @@ class Settings(BaseModel):
     def compared_servers(self) -> tuple[str, ...]:
         """The servers of `acceptance_compare`, one by one."""
         return _listed(self.acceptance_compare)
+
+    @property
+    def second_mistralrs(self) -> str | None:
+        """The first of these servers that is a mistral.rs."""
+        return next((name for name in self.compared_servers if name not in OLLAMA_API_CHOICES), None)
 
     def report_enabled(self, report: str) -> bool:
         """Whether one of `REPORTS` is to be kept."""

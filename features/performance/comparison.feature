@@ -26,3 +26,10 @@ Feature: Comparison of two servers in alternation
       | users | requests | prefix words | prompt words | output tokens |
       | 1     | 6        | 128          | 16           | 48            |
     Then the comparison finds "the same work"
+
+  @normal @slow @needs.second_mistralrs
+  Scenario: Two versions of mistral.rs do the same work
+    When a load is sent to mistral.rs and another version with
+      | users | requests | prompt words | output tokens |
+      | 1     | 6        | 16           | 48            |
+    Then the comparison finds "the same work"

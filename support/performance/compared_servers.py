@@ -1,4 +1,6 @@
-"""Two servers of a scenario, compared: mistral.rs and itself, or mistral.rs and Ollama on the same file.
+"""Two servers of a scenario, compared: mistral.rs and itself, another version of it, or another program.
+
+All of them have the same file of a model.
 
 Other programs of the machine widen an interval, and then nothing is claimed. What two equal servers differ
 by is checked once more: by chance, five figures of them differ in 5 % of the comparisons.
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed, NotSupported, TargetError
+from support.models.roles import SCRIPTED
 from support.name_registry import unknown
 from support.performance.comparison import (
     MEMORY,
@@ -26,8 +29,9 @@ from support.performance.load.program import sending_seconds
 from support.performance.ratio import Ratio
 from support.performance.target_facts import local_process
 from support.servers.dedicated import DIRECT
+from support.servers.endpoints import ComparedMistralRs
 
-ITSELF = "itself"
+ITSELF, ANOTHER = "itself", "another version"
 COLUMNS = {
     "users": "users",
     "requests": "requests",
@@ -153,8 +157,28 @@ def _started(servers: ScenarioServers, side: str, name: str) -> ComparedTarget:
         url = servers.start_with(suite.models.scripted(suite.script)).url
         label = f"{suite.command.label} ({side})"
         return ComparedTarget(label, url, suite.command.model_name, pid=local_process(url))
+    if name == ANOTHER:
+        return _another(servers)
     servers.endpoints.require_scripted(name)
     return _target_of(servers.endpoints.endpoint(name))
+
+
+def _another(servers: ScenarioServers) -> ComparedTarget:
+    """The mistral.rs of the setting `acceptance_compare`. Raises `NotSupported` for the one under test."""
+    suite = servers.suite
+    name = suite.settings.second_mistralrs
+    if name is None:
+        raise CheckFailed("this scenario lacks the tag @needs.second_mistralrs")
+    other = ComparedMistralRs(name, suite.settings, suite.model)
+    servers.context.cleanups.callback(other.close)
+    endpoint = other.endpoint_for("openai", SCRIPTED)
+    assert endpoint is not None
+    if endpoint.label == suite.command.label:
+        raise NotSupported(f"both are {endpoint.label}: name another one with -D acceptance_compare=...")
+    for program, version in endpoint.components:
+        servers.context.record_component(program, version)
+    url = endpoint.base_url
+    return ComparedTarget(endpoint.label, url, endpoint.variables["model"], pid=local_process(url))
 
 
 def _target_of(endpoint: ChatEndpoint) -> ComparedTarget:

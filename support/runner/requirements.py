@@ -32,7 +32,7 @@ ASSISTANTS = {NEEDS_AIDER: AIDER, "needs.cecli": CECLI}
 NEEDS_PROMETHEUS, NEEDS_PROMETHEUS_URL = "needs.prometheus", "needs.prometheus_url"
 NEEDS_PROMETHEUS_3, NEEDS_GRAFANA = "needs.prometheus_3", "needs.grafana"
 MONITORING = (PROMETHEUS, ALERTMANAGER)
-METRICS = "needs.metrics"
+METRICS, SECOND_MISTRALRS = "needs.metrics", "needs.second_mistralrs"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
@@ -141,6 +141,11 @@ class Requirements:
             return self.target.other_model_reason
         if "needs.smollm2" in wanted and not has_smollm2(self.settings.acceptance_cache_dir):
             return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
+        if SECOND_MISTRALRS in wanted and self.settings.second_mistralrs is None:
+            return (
+                "requires another mistral.rs; name it with -D acceptance_compare=...: real, reference, the path "
+                "of a program or a URL"
+            )
         if "needs.own_model" in wanted and self.settings.user_model is None:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
         if "needs.pty" in wanted and os.name == "nt":

@@ -19,6 +19,7 @@ NEEDS = frozenset(
         "needs.scripted_model",
         "needs.own_model",
         "needs.smollm2",
+        "needs.second_mistralrs",
         "needs.langchain",
         "needs.schemathesis",
         "needs.subcommands",

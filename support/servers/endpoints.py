@@ -150,7 +150,7 @@ class ComparedOllama:
 
 
 class ComparedMistralRs:
-    """Another mistral.rs to compare with: `real`, `reference`, or a URL."""
+    """Another mistral.rs to compare with: `real`, `reference`, the path of a program, or a URL."""
 
     def __init__(self, name: str, settings: Settings, model: Callable[[str], ModelArguments]) -> None:
         self.label = name
@@ -185,9 +185,11 @@ class ComparedMistralRs:
             "target_url": None,
             "target_version": None,
         }
-        if self.label not in ("real", "reference"):
+        if Path(self.label).is_file():
+            chosen |= {"acceptance_target": "real", "mistralrs_bin": Path(self.label)}
+        elif self.label not in ("real", "reference"):
             chosen |= {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
-        origins = {"target_url": "acceptance_compare"}
+        origins = dict.fromkeys(("target_url", "mistralrs_bin"), "acceptance_compare")
         return discover(self._settings.model_copy(update=chosen), origins)
 
     @cached_property

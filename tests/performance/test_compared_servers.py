@@ -7,6 +7,9 @@ import pytest
 from support.errors import CheckFailed, NotSupported
 from support.performance.compared_servers import RATIO_OF_ONE, SAME_WORK, ComparedServers
 from support.performance.comparison import Comparison
+from support.runner.requirements import SECOND_MISTRALRS, Requirements
+from support.servers.discovery import UrlTarget
+from support.settings import Settings
 from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
 from tests.performance.loads import failed
 
@@ -68,3 +71,14 @@ def test_what_is_certainly_wrong_fails(found: tuple[Comparison, ...], expected: 
 def test_what_cannot_be_judged_is_skipped(found: tuple[Comparison, ...], expected: str, words: str) -> None:
     with pytest.raises(NotSupported, match=words):
         ComparedServers(found).require(expected)
+
+
+def test_another_version_has_to_be_named() -> None:
+    """Else its scenario is skipped, with what to do."""
+    target = UrlTarget("http://127.0.0.1:1", (), "a test")
+    for compared, expected in (
+        ("ollama", "requires another mistral.rs; name it with -D"),
+        ("reference", "None"),
+    ):
+        settings = Settings.model_validate({"acceptance_compare": compared})
+        assert str(Requirements(settings, target).missing([SECOND_MISTRALRS])).startswith(expected)

@@ -382,6 +382,15 @@ def test_a_value_that_no_library_could_use_is_refused_here(
     assert f"is wrong: {reason}" in error_of(say(source, name, value))
 
 
+def test_another_mistralrs_is_a_name_a_program_or_a_url(tmp_path: Path) -> None:
+    program = tmp_path / "mistralrs"
+    program.touch()
+    for named in ("reference", str(program), "http://127.0.0.1:1"):
+        found = load_settings({"acceptance_compare": f"ollama, {named}"}).settings
+        assert found.second_mistralrs == named
+    assert load_settings({"acceptance_compare": "gateway,ollama"}).settings.second_mistralrs is None
+
+
 @pytest.mark.parametrize("below", ["", "x", "x/y"])
 def test_a_cache_folder_that_cannot_be_created_is_refused(tmp_path: Path, below: str) -> None:
     file = tmp_path / "file"
