@@ -143,8 +143,8 @@ class Requirements:
             return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
         if SECOND_MISTRALRS in wanted and self.settings.second_mistralrs is None:
             return (
-                "requires another mistral.rs; name it with -D acceptance_compare=...: real, reference, the path "
-                "of a program or a URL"
+                "requires another mistral.rs; name it with -D acceptance_compare=real, reference, the path of"
+                " a program or a URL"
             )
         if "needs.own_model" in wanted and self.settings.user_model is None:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
