@@ -348,6 +348,70 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
 
 
 @main.command()
+@click.option("--fault", "ids", multiple=True, metavar="ID", help="Only this fault, may be repeated.")
+@click.option(
+    "--capability", "capabilities", multiple=True, metavar="NAME", help="Only the faults of this one."
+)
+@click.option(
+    "--every", type=Number(), default=1, metavar="N", help="HTTP faults in each N-th exchange only."
+)
+@click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
+@click.option("--jobs", "-j", type=Number(), default=2, show_default=True, metavar="N", help="Runs at once.")
+@click.option(
+    "--reports-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of proof.json and proof.md (default: proof/ below that of the reports).",
+)
+@click.option("--list", "only_list", is_flag=True, help="List the faults; run nothing.")
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def prove(  # noqa: PLR0913 - click passes each option as an argument
+    ids: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    every: int,
+    target: str | None,
+    jobs: int,
+    reports_dir: Path | None,
+    *,
+    only_list: bool,
+    defines: tuple[str, ...],
+) -> None:
+    """Inject the faults of the catalogue, one after another, and report which of them the suite detects.
+
+    \b
+    Exit codes: 0 each fault was detected and no harmless variant was, 1 otherwise, 2 wrong usage,
+    settings or target, 4 the suite itself could not run.
+    """
+    from support.fault_injection.catalogue import chosen
+    from support.fault_injection.proof_command import ProveCommand
+    from support.runner import selection
+    from support.settings import load_settings
+
+    if only_list:
+        for fault in chosen(ids, capabilities):
+            click.echo(f"{fault.id}  ({fault.capability}, {fault.means})  {fault.does}")
+        return
+    chosen(ids, capabilities)
+    _exit_at_signals()
+    settings = dict(define.partition("=")[::2] for define in defines)
+    chosen_target = selection.target_settings(target) if target is not None else []
+    by_option = dict(define.partition("=")[::2] for define in chosen_target)
+    options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
+    resolved = load_settings(settings | by_option, options)
+    command = ProveCommand(
+        resolved,
+        defines,
+        jobs=jobs,
+        reports=reports_dir or resolved.settings.acceptance_reports_dir / "proof",
+        main=main,
+        print_line=click.echo,
+    )
+    words = ["acceptance", "prove", *(f"--fault {name}" for name in ids)]
+    words += [*(f"--capability {name}" for name in capabilities), *([f"--every {every}"] * (every > 1))]
+    words += [f"--target {target}"] if target else []
+    sys.exit(command.prove(ids, capabilities, every, " ".join(words)))
+
+
+@main.command()
 @click.argument("name", metavar="ID")
 @click.option("--reason", required=True, help="Why the failure may be accepted.")
 @click.option("--until", required=True, metavar="DATE", help="The last day, for example 2027-03-31.")

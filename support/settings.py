@@ -42,7 +42,7 @@ AUTO_PROFILE = "auto"
 NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
-    *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin", "cecli_bin"),
+    *("target_ca_file", "mistralrs_bin", "ollama_bin", "gateway_bin", "aider_bin", "cecli_bin"),
     *("prometheus_bin", "alertmanager_bin"),
     *(
         "test_model_path",
@@ -129,6 +129,11 @@ class Settings(BaseModel):
         None,
         "the Ollama program to start; none: the one on the PATH or in the cache",
         "give the path of an ollama program",
+    )
+    gateway_bin: Path | None = _setting(
+        None,
+        "the gateway program to start; none: the bundled one",
+        "give the path of a program with the command line of mistralrs-gateway",
     )
     aider_bin: Path | None = _setting(
         None, "the Aider program to use; none: the one in the cache", "give the path of an aider program"

@@ -49,7 +49,7 @@ def start_gateway(
     environment, which other users of the machine do not see. Raises `GatewayStartError` with the end of
     the log; nothing is left running then.
     """
-    command: list[str | Path] = [PROGRAM, "--target", target_url]
+    command: list[str | Path] = [settings.gateway_bin or PROGRAM, "--target", target_url]
     for name, path in (ggufs or {}).items():
         command += ["--gguf", f"{name}={path}"]
     key = {KEY_VARIABLE: api_key} if api_key else {}

@@ -28,6 +28,7 @@ FOREIGN_OR_WRITTEN = {
     "development.md",
     "gguf.md",
     "openai.md",
+    "proof.md",
     "report.md",
     "matrix.md",
     "summary.md",

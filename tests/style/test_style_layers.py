@@ -23,6 +23,7 @@ LAYERS = (
     ("chat", "mcp", "terminal"),
     ("aider", "clients", "performance", "faults", "probe"),
     ("world", "runner"),
+    ("fault_injection",),
     ("cli", "doctor"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

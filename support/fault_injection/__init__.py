@@ -1,0 +1,16 @@
+"""Faults that are injected on purpose, as evidence that the suite detects defects (docs/fault_injection.md).
+
+catalogue        the fault catalogue: reads and validates `catalogue/*.toml`
+event_changes    changes of a stream, event by event
+fault_notes      whether a fault was applied, and errors of the proxy itself
+fault_proxy      a reverse proxy that applies faults to the exchanges that they are for
+faulty_command   runs a command that does not serve, with other input, output or end
+faulty_program   a program that stands for a server's program: the real one with a fault in front of it
+http_fault       one fault of the exchanges of a server, as data
+json_changes     changes of one JSON document
+proof            the verdict about each fault, and the bounds of the rates
+proof_command    `acceptance prove`
+proof_report     what `acceptance prove` prints and leaves
+proof_runs       runs the suite once for each fault
+suite_process    a run of the suite in a process that is forked from this one
+"""

@@ -1,0 +1,161 @@
+"""The fault catalogue: faults as data, read from `catalogue/*.toml` and validated.
+
+One file for each capability, named as its folder of `features/`; `harmless.toml` has differences that no
+check may fail for, and `harness.toml` faults of what the suite itself uses.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support.errors import SettingsError
+from support.name_registry import unknown
+
+FOLDER = Path(__file__).with_name("catalogue")
+HARMLESS, HARNESS = "harmless", "harness"
+MEANS = ("http", "transport", "program", "reference_server", "harness")
+SERVERS = ("target", "ollama_api")
+_KEYS = {
+    *("does", "seen", "means", "server", "on", "http", "command", "settings", "environment"),
+    *("check", "scenario", "message", "needs", "tags", "recovers", "selects"),
+}
+# What a message about an end of waiting alone has: it names no problem.
+BARE = re.compile(r"^\W*(?:time ?out|timed out|not within [\d.]+ s)\W*$", re.IGNORECASE)
+
+
+class CatalogueError(ValueError):
+    """An entry of the catalogue is wrong."""
+
+
+@dataclass(frozen=True)
+class CatalogueFault:
+    """One entry.
+
+    `does`: one sentence. `seen`: where it was seen in a real server. `checks`, `scenarios`: which of them
+    have to fail (each one that is named, if several), with messages that `message` matches. `recovers`:
+    checks of the same run that have to pass, since the fault has ended by then. `server`: which one it is in
+    front of. """
+
+    id: str
+    capability: str
+    does: str
+    seen: str
+    means: str
+    message: str = ""
+    server: str = "target"
+    http: tuple[Mapping[str, Any], ...] = ()
+    command: tuple[Mapping[str, Any], ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    recovers: tuple[str, ...] = ()
+    tags: str = ""
+    needs: str = ""
+    # Of a harmless variant: whose faults' checks it is run with.
+    selects: str = ""
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """What has to detect it."""
+        return (*self.checks, *self.scenarios)
+
+    def names_problem(self, text: str) -> bool:
+        """Whether a failure message names what is wrong."""
+        return bool(re.search(self.message, text, re.DOTALL)) and not BARE.match(text)
+
+
+@cache
+def catalogue() -> Mapping[str, CatalogueFault]:
+    """All entries by id, in the order of the files; raises `CatalogueError`."""
+    files = sorted(FOLDER.glob("*.toml"))
+    found: dict[str, CatalogueFault] = {}
+    for file in files:
+        for name, row in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if name in found:
+                raise CatalogueError(f"{file.name}: {name} is there twice")
+            found[name] = fault_of(name, file.stem, row)
+    return found
+
+
+def faults() -> list[CatalogueFault]:
+    """Those that have to be detected, in a server or in the harness."""
+    return [fault for fault in catalogue().values() if fault.capability != HARMLESS]
+
+
+def harmless() -> list[CatalogueFault]:
+    """Differences that are allowed."""
+    return [fault for fault in catalogue().values() if fault.capability == HARMLESS]
+
+
+def chosen(ids: Sequence[str], capabilities: Sequence[str]) -> list[CatalogueFault]:
+    """Those with these ids, of these capabilities; all without either. Raises `SettingsError`."""
+    known = catalogue()
+    for name in ids:
+        if name not in known:
+            raise SettingsError(unknown("fault", name, known))
+    of = {fault.capability for fault in known.values()}
+    for name in capabilities:
+        if name not in of:
+            raise SettingsError(unknown("capability", name, of))
+    return [
+        fault
+        for fault in known.values()
+        if fault.id in ids or fault.capability in capabilities or not (ids or capabilities)
+    ]
+
+
+def fault_of(name: str, capability: str, row: Mapping[str, Any]) -> CatalogueFault:
+    """A row of the table of a capability; raises `CatalogueError`."""
+    if unknown := row.keys() - _KEYS:
+        raise CatalogueError(f"{name}: unknown key {min(unknown)}")
+    for key in ("does", "seen", "means"):
+        if not row.get(key):
+            raise CatalogueError(f"{name}: no {key}")
+    if row["means"] not in MEANS:
+        raise CatalogueError(f"{name}: means {row['means']!r} is none of {', '.join(MEANS)}")
+    on = row.get("on", {})
+    http = row.get("http", ())
+    fault = CatalogueFault(
+        id=name,
+        capability=capability,
+        does=row["does"],
+        seen=row["seen"],
+        means=row["means"],
+        message=row.get("message", ""),
+        server=row.get("server", "ollama_api" if capability == "ollama_api" else "target"),
+        http=tuple({"on": on, **one} for one in _listed(http) if one),
+        command=tuple(_listed(row.get("command", ()))),
+        settings=row.get("settings", {}),
+        environment=row.get("environment", {}),
+        checks=tuple(_listed(row.get("check", ()))),
+        scenarios=tuple(_listed(row.get("scenario", ()))),
+        recovers=tuple(_listed(row.get("recovers", ()))),
+        tags=row.get("tags", ""),
+        needs=row.get("needs", ""),
+        selects=row.get("selects", ""),
+    )
+    _require_whole(fault)
+    return fault
+
+
+def _require_whole(fault: CatalogueFault) -> None:
+    if fault.server not in SERVERS:
+        raise CatalogueError(f"{fault.id}: server {fault.server!r} is none of {', '.join(SERVERS)}")
+    if fault.capability != HARMLESS and not fault.expected:
+        raise CatalogueError(f"{fault.id}: neither check nor scenario has to detect it")
+    if fault.capability != HARMLESS and not fault.message:
+        raise CatalogueError(f"{fault.id}: no message")
+    re.compile(fault.message)
+    if not (fault.http or fault.command or fault.settings or fault.environment):
+        raise CatalogueError(f"{fault.id}: it changes nothing")
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else (value,)

@@ -1,0 +1,288 @@
+"""A program that stands for a server's program: the real one with a fault in front of it.
+
+`python -m support.fault_injection.faulty_program PLAN ARGUMENT...`: PLAN is a JSON file (`Plan`). Commands
+that serve (`serve --port`, `mistralrs-gateway --target`, `ollama serve`) get a proxy in front of them, on
+the port that was given; all others are replaced by the real program, unless the plan changes their behaviour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from support.fault_injection.fault_notes import APPLIED, NOTES, add_note
+from support.programs.process import child_preexec
+
+Note = Callable[[str], None]
+PORT_POLL_SECONDS = 0.02
+CONNECT_SECONDS = 1.0
+_ADDRESS = re.compile(rb"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the program does otherwise.
+
+    `program`: the command of the real one; or `url`, a server that runs already.
+    `http`: faults of its exchanges (`http_fault.py`: `on` and the rest).
+    `command`: changes of its behaviour, for the command lines that `arguments` (a pattern) matches:
+    `replace_arguments` (pairs of pattern and text), `exit_code`, `output` (such pairs, for each line of both
+    streams), `input` (such pairs), `streams` (`swapped`), `as_lines` (output comes line by line),
+    `terminal` (`raw`: its settings are not restored), `ignores` (signals), `leaves_child`, `late` (seconds
+    until the port is bound), `hangs`, `prints` (text before all else), `output_end` (text after it),
+    `connects` (an address), `crash` (it ends by this signal), `memory` (bytes that it holds).
+    """
+
+    program: tuple[str, ...] = ()
+    url: str = ""
+    http: tuple[Mapping[str, Any], ...] = ()
+    command: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @classmethod
+    def read(cls, file: Path) -> Plan:
+        """From its file."""
+        stated = json.loads(file.read_text(encoding="utf-8"))
+        return cls(tuple(stated["program"]), stated["url"], tuple(stated["http"]), tuple(stated["command"]))
+
+    def write(self, file: Path) -> None:
+        """To a file."""
+        stated = {name: getattr(self, name) for name in ("program", "url", "http", "command")}
+        file.write_text(json.dumps(stated), encoding="utf-8")
+
+
+def write_program(folder: Path, name: str, plan: Plan) -> Path:
+    """An executable file that is the program with its faults."""
+    plan_file = folder / f"{name}.json"
+    plan.write(plan_file)
+    program = folder / name
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m {__name__} "{plan_file}" "$@"\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def main(words: Sequence[str]) -> NoReturn:
+    """Behave as the plan in the first word says, with the other ones as arguments."""
+    plan = Plan.read(Path(words[0]))
+    note = functools.partial(add_note, Path(words[0]).with_suffix(NOTES))
+    arguments = list(words[1:])
+    line = " ".join(arguments)
+    does: dict[str, Any] = {}
+    for change in plan.command:
+        if re.search(change.get("arguments", ""), line):
+            does |= change
+    for pattern, text in does.get("replace_arguments", ()):
+        arguments = [word for word in (re.sub(pattern, text, word) for word in arguments) if word]
+    if plan.url:
+        asyncio.run(_serve_url(plan, note))
+    if does:
+        note(APPLIED)
+    serves = _serving(arguments)
+    if serves is None and not does:
+        os.execv(plan.program[0], [*plan.program, *arguments])
+    if does.get("prints"):
+        print(does["prints"], flush=True)
+    if does.get("crash"):
+        os.kill(os.getpid(), signal.Signals[does["crash"]])
+    if does.get("connects"):
+        _connect(does["connects"])
+    if serves is None:
+        from support.fault_injection.faulty_command import run_command
+
+        _exit_as(run_command([*plan.program, *arguments], does))
+    code = asyncio.run(_serve(plan, arguments, serves, does, note))
+    _exit_as(code)
+
+
+def _connect(address: str) -> None:
+    """Try to; whether it succeeds is the same."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), CONNECT_SECONDS):
+        pass
+
+
+def _exit_as(code: int) -> NoReturn:
+    """With that exit code, or by that signal."""
+    if code < 0:
+        # SIGKILL has no handler that could be set.
+        with contextlib.suppress(OSError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+def _serving(arguments: Sequence[str]) -> str | None:
+    """The port that the command serves on, `0` for one of its choice; None when it does not serve."""
+    if "--target" in arguments:
+        return arguments[arguments.index("--port") + 1] if "--port" in arguments else "0"
+    if arguments[:1] == ["serve"] and "OLLAMA_HOST" in os.environ:
+        return os.environ["OLLAMA_HOST"].rpartition(":")[2]
+    if arguments[:-1].count("--port") == 1 and not {"--help", "-h"} & {*arguments}:
+        port = arguments[arguments.index("--port") + 1]
+        return port if port.isdigit() and 0 < int(port) < 65536 else None
+    return None
+
+
+async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str, Any], note: Note) -> int:
+    from support.fault_injection.fault_proxy import FaultProxy
+
+    held = b"x" * does.get("memory", 0)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own_port = _free_port()
+    environment = dict(os.environ)
+    if "OLLAMA_HOST" in environment:
+        environment["OLLAMA_HOST"] = f"127.0.0.1:{own_port}"
+    elif "--port" in arguments:
+        arguments[arguments.index("--port") + 1] = str(own_port)
+    else:
+        arguments += ["--port", str(own_port)]
+    ports = {own_port: int(port)}
+    second = None
+    if "--mcp-port" in arguments[:-1]:
+        at = arguments.index("--mcp-port") + 1
+        if arguments[at].isdigit() and arguments[at] != port:
+            second, mcp_port = int(arguments[at]), _free_port()
+            arguments[at] = str(mcp_port)
+            ports[mcp_port] = second
+    child = await asyncio.create_subprocess_exec(
+        *plan.program,
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=1 << 24,
+        preexec_fn=child_preexec(),
+    )
+    _forward_signals(child, does.get("ignores", ()))
+    faults = _http_faults(plan)
+    async with contextlib.AsyncExitStack() as open_ports:
+        opening = []
+        if port == "0":
+            listener.bind(("127.0.0.1", 0))
+            ports[own_port] = listener.getsockname()[1]
+        for inner, outer in ports.items():
+            proxy = FaultProxy(f"http://127.0.0.1:{inner}", faults, child.kill, note)
+            at_port = listener if inner == own_port and port == "0" else None
+            opening.append(
+                asyncio.create_task(_open(open_ports, proxy, inner, outer, at_port, does.get("late", 0)))
+            )
+        copying = asyncio.create_task(_copy_output(child, ports, does.get("output", ()), opening))
+        code = await child.wait()
+        await copying
+        for task in opening:
+            task.cancel()
+    if does.get("hangs"):
+        await asyncio.Event().wait()
+    if does.get("leaves_child"):
+        # In a group of its own, as a program that has detached its worker.
+        subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
+    del held
+    return int(does.get("exit_code", code))
+
+
+async def _serve_url(plan: Plan, note: Note) -> NoReturn:
+    """In front of a server that runs, until this is ended."""
+    from support.fault_injection.fault_proxy import FaultProxy
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    async with FaultProxy(plan.url, _http_faults(plan), lambda: None, note).listening(listener):
+        print(f"Listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _http_faults(plan: Plan) -> list[Any]:
+    from support.fault_injection.http_fault import HttpFault
+
+    return [
+        HttpFault(fault.get("on", {}), {name: what for name, what in fault.items() if name != "on"})
+        for fault in plan.http
+    ]
+
+
+async def _open(
+    stack: contextlib.AsyncExitStack,
+    proxy: Any,
+    inner: int,
+    outer: int,
+    listener: socket.socket | None,
+    late: float,
+) -> None:
+    """Listen as soon as the server itself does."""
+    while not _listens(inner):
+        await asyncio.sleep(PORT_POLL_SECONDS)
+    await asyncio.sleep(late)
+    if listener is None:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", outer))
+    await stack.enter_async_context(proxy.listening(listener))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def _copy_output(
+    child: asyncio.subprocess.Process,
+    ports: Mapping[int, int],
+    changes: Sequence[Sequence[str]],
+    opening: Sequence[asyncio.Task[None]],
+) -> None:
+    assert child.stdout is not None
+
+    def outer(match: re.Match[bytes]) -> bytes:
+        return match[1] + b":%d" % ports.get(int(match[2]), int(match[2]))
+
+    async for line in child.stdout:
+        if b"istening on" in line:
+            # Whoever reads it connects.
+            await asyncio.wait(opening[:1])
+        text = _ADDRESS.sub(outer, line)
+        for pattern, by in changes:
+            text = re.sub(pattern.encode(), by.encode(), text)
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+
+
+def _forward_signals(child: asyncio.subprocess.Process, ignored: Sequence[str]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def forward(number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _nothing if number.name in ignored else forward, number)
+
+
+def _nothing(_number: int) -> None:
+    """Of a signal that is ignored."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

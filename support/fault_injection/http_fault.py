@@ -1,0 +1,124 @@
+"""One fault of the exchanges of a server, as data: which ones it is for, and what it does to them.
+
+Matching (`on`): `path` (a pattern of the whole path), `method`, `request` (path in its JSON -> a value, or
+true for any that is not empty), `header` (name -> pattern), `status` (`"4xx"` or a number), `not_header`.
+`every`: each N-th of those that match, `after` and `until`: from and to the N-th one.
+
+What it does to the request (`request`): JSON changes (`json_changes.py`), `path`, or `repeat_last`. To the
+response:
+
+`status`, `headers` (an empty one is dropped), `body`   replaced; `body` without `status` keeps the status
+`change`          list of changes of the JSON body, or of the events of a stream:
+                  a JSON change, or one of the bytes (`replace`, `by`: a pattern), or of whole events
+                  (`event`:
+                  `drop`, `twice`, `swap`, `before` or `after` with `bytes`, `merge`); `only` chooses events:
+                  `first`, `done`, `last` (with a finish reason), `content`, `middle`, `usage`, or a number
+                  from 0
+`previous`        the body of the response before it, on the same path
+`framing`         pattern and replacement on the bytes of each event, also its line ends
+`as_one`          all events in one write, when the answer is complete; `pieces`: writes of so many bytes
+`delay`, `event_delay`, `bytes_per_second`   seconds, seconds, bytes
+`ends_after`      bytes of the body; then `how`: `abort` (the connection breaks), `reset`, `stall` or `end`
+`stays_open`      seconds after the complete body without its end
+`goes_on`         the server's answer is read to its end although the client has left
+`memory`          bytes that are never released again; `kills`: the server's process ends
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.fault_injection.json_changes import Json, apply, is_json_change, values
+
+
+@dataclass
+class HttpFault:
+    """A fault with its count of matching exchanges."""
+
+    on: Mapping[str, Any]
+    does: Mapping[str, Any]
+    _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    previous: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def changes_request(self) -> bool:
+        """Whether it is one of requests."""
+        return "request" in self.does
+
+    def matches_request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the request is one that it is for."""
+        if not re.fullmatch(self.on.get("path", ".*"), path.partition("?")[0]):
+            return False
+        if "method" in self.on and method not in self.on["method"].split("|"):
+            return False
+        for name, pattern in self.on.get("header", {}).items():
+            if not re.search(pattern, headers.get(name, "")):
+                return False
+        if any(name in headers for name in self.on.get("without_header", ())):
+            return False
+        wanted: Mapping[str, Any] = self.on.get("request", {})
+        if not wanted:
+            return True
+        document = json_of(body)
+        return all(_is_wanted(values(document, name), value) for name, value in wanted.items())
+
+    def matches_status(self, status: int) -> bool:
+        """Whether the response is one that it is for."""
+        wanted = str(self.on.get("status", "xxx"))
+        return all(letter in ("x", digit) for letter, digit in zip(wanted, str(status), strict=False))
+
+    def applies(self) -> bool:
+        """Count one more that matches; whether it is one of those that are changed."""
+        number = next(self._count)
+        if number <= self.on.get("after", 0) or number > self.on.get("until", number):
+            return False
+        return bool((number - self.on.get("after", 0) - 1) % self.on.get("every", 1) == 0)
+
+    def changed_request(self, body: bytes) -> bytes:
+        """The body that the server gets."""
+        document = json_of(body)
+        if document is None:
+            return body
+        for change in self.does["request"]:
+            apply(document, change)
+        return json.dumps(document).encode()
+
+    def changed_body(self, body: bytes) -> bytes:
+        """The body that the client gets, of a response that is no stream."""
+        for change in self.does.get("change", ()):
+            if "replace" in change:
+                body = re.sub(change["replace"].encode(), change["by"].encode(), body, flags=re.DOTALL)
+            elif is_json_change(change) and "only" not in change:
+                document = json_of(body)
+                if document is not None:
+                    apply(document, change)
+                    body = dumped(document, change)
+        return body
+
+
+def _is_wanted(found: list[Json], value: Any) -> bool:
+    if value is True:
+        return any(found)
+    if value is False:
+        return not found or not any(found)
+    return any(one == value for one in found)
+
+
+def json_of(body: bytes) -> Json:
+    """The document; None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def dumped(document: Json, change: Mapping[str, Any]) -> bytes:
+    """As the servers write it: without blanks, in UTF-8; `indent` otherwise."""
+    if "indent" in change:
+        return json.dumps(document, ensure_ascii=False, indent=change["indent"]).encode()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,218 @@
+"""Which faults a run of the suite detected: the verdict about each, and the bound of the rate."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.errors import COMPLETE_CODES, EXIT_HARNESS, EXIT_USAGE
+from support.fault_injection.catalogue import HARMLESS, HARNESS, CatalogueFault
+from support.fault_injection.fault_notes import APPLIED, NOTES
+from support.reporting.files import REPORT
+
+CONFIDENCE = 0.95
+SHOWN_CHARACTERS = 300
+
+
+class Detection(enum.StrEnum):
+    """What a run made of a fault."""
+
+    EXPECTED = "detected"
+    OTHER = "detected by another check"
+    UNNAMED = "not named"
+    MISSED = "missed"
+    HARNESS = "harness broken"
+    NOT_INJECTED = "not injected"
+    NOT_APPLICABLE = "not applicable"
+    FALSE_ALARM = "false alarm"
+    NO_ALARM = "no alarm"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the fault counts as detected."""
+        return self in (Detection.EXPECTED, Detection.OTHER)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: exit code, verdict and message of each check and scenario, the end of its output."""
+
+    exit_code: int
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    messages: Mapping[str, str] = field(default_factory=dict)
+    output: str = ""
+    seconds: float = 0.0
+    # What the program in front of the server has noted.
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path, exit_code: int, output: str, seconds: float) -> RunResult:
+        """From the folder of its reports."""
+        file = folder / REPORT
+        tests: list[dict[str, Any]] = []
+        if file.is_file():
+            tests = json.loads(file.read_text(encoding="utf-8"))["tests"]
+        # A group fails with its checks, which are named one by one.
+        groups = {test.get("scenario") for test in tests if test["verdict"] == "failed"}
+        tests = [test for test in tests if test["kind"] == "check" or test["name"] not in groups]
+        return cls(
+            exit_code,
+            {test["name"]: test["verdict"] for test in tests},
+            {
+                test["name"]: str(test.get("actual") or test.get("error") or test.get("reason") or "")
+                for test in tests
+            },
+            output,
+            seconds,
+            tuple(line for notes in folder.glob(f"*{NOTES}") for line in notes.read_text().splitlines()),
+        )
+
+    def failed(self) -> list[str]:
+        """What failed: checks, and scenarios that run none of those."""
+        return [name for name, verdict in self.verdicts.items() if verdict == "failed"]
+
+
+@dataclass(frozen=True)
+class FaultResult:
+    """The verdict about one fault. `by`: what detected it; `message`: of that, or what there was instead."""
+
+    fault: CatalogueFault
+    detection: Detection
+    by: tuple[str, ...] = ()
+    message: str = ""
+    seconds: float = 0.0
+    every: int = 1
+
+
+def applicable(fault: CatalogueFault, healthy: RunResult) -> str:
+    """Why the fault shows nothing on this target: what has to detect it does not pass without; or empty."""
+    for name in (*fault.expected, *fault.recovers):
+        verdict = healthy.verdicts.get(name, "not run")
+        if verdict != "passed":
+            reason = healthy.messages.get(name, "")[:SHOWN_CHARACTERS]
+            return f"{name} is {verdict} without the fault" + (f": {reason}" if reason else "")
+    return ""
+
+
+def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:
+    """The verdict about a run with the fault, of what passes without it."""
+    if fault.capability == HARNESS:
+        return _of_harness(fault, result)
+    failed = result.failed()
+    if errors := [line for line in result.notes if line != APPLIED]:
+        return FaultResult(fault, Detection.HARNESS, message=_short(errors[0]), seconds=result.seconds)
+    if (fault.http or fault.command) and APPLIED not in result.notes:
+        message = _short(result.output[-SHOWN_CHARACTERS:])
+        return FaultResult(fault, Detection.NOT_INJECTED, message=message, seconds=result.seconds)
+    if fault.capability == HARMLESS:
+        wrong = [name for name, verdict in result.verdicts.items() if verdict in ("failed", "broken")]
+        if wrong or result.exit_code not in COMPLETE_CODES:
+            text = "; ".join(result.messages[name] for name in wrong[:2]) or result.output
+            return FaultResult(fault, Detection.FALSE_ALARM, tuple(wrong), _short(text), result.seconds)
+        return FaultResult(fault, Detection.NO_ALARM, seconds=result.seconds)
+    naming = [name for name in failed if fault.names_problem(result.messages[name])]
+    expected = [name for name in fault.expected if name in naming]
+    still = [name for name in fault.recovers if result.verdicts.get(name) != "passed"]
+    if still:
+        text = f"{still[0]} does not pass again: {result.messages.get(still[0], 'it was not run')}"
+        return FaultResult(fault, Detection.UNNAMED, tuple(still), _short(text), result.seconds)
+    if len(expected) == len(fault.expected):
+        message = _short(result.messages[expected[0]])
+        return FaultResult(fault, Detection.EXPECTED, tuple(expected), message, result.seconds)
+    if naming and len(fault.expected) == 1:
+        message = _short(result.messages[naming[0]])
+        return FaultResult(fault, Detection.OTHER, tuple(naming), message, result.seconds)
+    if failed:
+        message = _short(" | ".join(result.messages[name] for name in failed))
+        return FaultResult(fault, Detection.UNNAMED, tuple(failed), message, result.seconds)
+    if result.exit_code not in COMPLETE_CODES or "broken" in result.verdicts.values():
+        broken = tuple(name for name, verdict in result.verdicts.items() if verdict == "broken")
+        text = result.messages[broken[0]] if broken else result.output
+        return FaultResult(fault, Detection.HARNESS, broken, _short(text), result.seconds)
+    return FaultResult(fault, Detection.MISSED, seconds=result.seconds)
+
+
+def _of_harness(fault: CatalogueFault, result: RunResult) -> FaultResult:
+    """A broken harness has to be reported as such: no verdict on the target."""
+    failed = [name for name, verdict in result.verdicts.items() if verdict == "failed"]
+    if failed:
+        text = result.messages[failed[0]]
+        return FaultResult(fault, Detection.UNNAMED, tuple(failed), _short(text), result.seconds)
+    broken = [name for name, verdict in result.verdicts.items() if verdict == "broken"]
+    text = " | ".join([*(result.messages[name] for name in broken), result.output])
+    if result.exit_code in (EXIT_HARNESS, EXIT_USAGE) or broken:
+        named = fault.names_problem(text)
+        kind = Detection.EXPECTED if named else Detection.UNNAMED
+        return FaultResult(fault, kind, tuple(broken), _short(text), result.seconds)
+    return FaultResult(fault, Detection.MISSED, message=_short(text), seconds=result.seconds)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:SHOWN_CHARACTERS]
+
+
+def lower_bound(successes: int, trials: int, confidence: float = CONFIDENCE) -> float:
+    """The exact one-sided lower bound of a rate (Clopper and Pearson, Biometrika 26, 1934)."""
+    # Not at the top: its import takes half a second.
+    from scipy.stats import beta
+
+    if not trials or not successes:
+        return 0.0
+    return float(beta.ppf(1 - confidence, successes, trials - successes + 1))
+
+
+def upper_bound(successes: int, trials: int, confidence: float = CONFIDENCE) -> float:
+    """The exact one-sided upper bound of a rate."""
+    return 1 - lower_bound(trials - successes, trials, confidence)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All verdicts, with what they were found on."""
+
+    results: Sequence[FaultResult]
+    target: str
+    date: str
+    command: str
+    seconds: float
+
+    @property
+    def injected(self) -> list[FaultResult]:
+        """The faults that could be shown on this target."""
+        return [
+            result
+            for result in self.results
+            if result.fault.capability != HARMLESS and result.detection != Detection.NOT_APPLICABLE
+        ]
+
+    @property
+    def detected(self) -> list[FaultResult]:
+        """Those that count as detected."""
+        return [result for result in self.injected if result.detection.counts]
+
+    @property
+    def harmless(self) -> list[FaultResult]:
+        """The allowed differences that were tried."""
+        return [result for result in self.results if result.fault.capability == HARMLESS]
+
+    @property
+    def false_alarms(self) -> list[FaultResult]:
+        """Those that a check failed for."""
+        return [result for result in self.harmless if result.detection == Detection.FALSE_ALARM]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all was detected, without a false alarm."""
+        return len(self.detected) == len(self.injected) and not self.false_alarms
+
+    def by_capability(self) -> dict[str, Counter[Detection]]:
+        """How many faults of each capability had which verdict."""
+        counts: dict[str, Counter[Detection]] = {}
+        for result in self.results:
+            counts.setdefault(result.fault.capability, Counter())[result.detection] += 1
+        return counts

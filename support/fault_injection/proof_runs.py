@@ -1,0 +1,196 @@
+"""Runs the suite once for each fault, several at the same time: the real command with its real verdict."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support.conformance.case_table import all_checks
+from support.fault_injection.catalogue import CatalogueFault
+from support.fault_injection.faulty_program import Plan, write_program
+from support.fault_injection.proof import RunResult
+from support.fault_injection.suite_process import SuiteProcess
+from support.programs.launcher import LaunchedProgram, launch, log_matches
+from support.runner.checks_of_scenarios import titles_of_groups
+from support.runner.selection import ANY_SPEED
+from support.servers.bundled_gateway import PROGRAM as GATEWAY_PROGRAM
+from support.servers.discovery import CommandTarget, Target
+from support.settings import Settings
+from support.waiting import WaitTimeout, wait_until
+
+RUN_SECONDS = 300.0
+PROXY_SECONDS = 30.0
+OUTPUT = "output.txt"
+OUTPUT_CHARACTERS = 4000
+Changes = tuple[Mapping[str, Any], ...]
+_LISTENING = re.compile(r"Listening on (http://\S+)")
+
+
+@dataclass
+class SuiteRun:
+    """One run of `acceptance run`. `main`: the command line; `words`: its options."""
+
+    name: str
+    main: Callable[[Sequence[str]], object]
+    words: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    # In front of a server at a URL.
+    front: Plan | None = None
+    _proxy: LaunchedProgram | None = None
+    _process: SuiteProcess | None = None
+
+    def start(self) -> None:
+        """Raises OSError when the program cannot be started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # What a user has accepted hides no fault.
+        accepted = self.folder / "accepted.toml"
+        accepted.touch()
+        own = [
+            "--ci",
+            "--report=json",
+            # No workers: one process less for each fault.
+            "--define=acceptance_jobs=0",
+            f"--define=acceptance_reports_dir={self.folder}",
+            f"--define=acceptance_accepted={accepted}",
+            f"--define=performance_history={self.folder / 'history.jsonl'}",
+        ]
+        if self.front is not None:
+            program = write_program(self.folder, "front", self.front)
+            self._proxy = launch(
+                "the proxy",
+                [program],
+                environment=lambda _: os.environ,
+                ready=log_matches(_LISTENING),
+                timeout=PROXY_SECONDS,
+            )
+            listening = _LISTENING.search(self._proxy.log)
+            own.append(f"--target={listening[1] if listening else ''}")
+        self._process = SuiteProcess(self.main, [*own, *self.words], self.folder / OUTPUT, self.environment)
+
+    @property
+    def process(self) -> SuiteProcess:
+        """The one that was started."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is a result; a run beyond its time is ended."""
+        if self.process.alive and time.monotonic() - self.process.started > RUN_SECONDS:
+            self.process.stop()
+        return not self.process.alive
+
+    def result(self) -> RunResult:
+        """What came of it, when it has ended."""
+        code = self.process.stop()
+        if self._proxy is not None:
+            self._proxy.stop()
+        text = (self.folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+        seconds = (self.process.ended or time.monotonic()) - self.process.started
+        return RunResult.read(self.folder, code, text[-OUTPUT_CHARACTERS:], seconds)
+
+
+def selection(checks: Iterable[str], scenarios: Iterable[str]) -> list[str]:
+    """The options that select these, `@slow` or not."""
+    ids = list(checks)
+    # As `--case` does, which looks for the titles each time.
+    titles = [*titles_of_checks(ids), *scenarios]
+    words = [f"--define=acceptance_cases={','.join(ids)}"] if ids else []
+    words += [f"--name=^{re.escape(title)}$" for title in dict.fromkeys(titles)]
+    return [*words, f"--tags={ANY_SPEED}"]
+
+
+@cache
+def _titles_of_groups() -> dict[tuple[str, str], str]:
+    return titles_of_groups()
+
+
+def titles_of_checks(ids: Sequence[str]) -> list[str]:
+    """The titles of the scenarios that run these checks."""
+    known, titles = all_checks(), _titles_of_groups()
+    return list(dict.fromkeys(titles[name.partition(".")[0], known[name].group] for name in ids))
+
+
+class FaultyTarget:
+    """The options of runs on the target, with the program of a fault in front of it."""
+
+    def __init__(self, target: Target, settings: Settings, defines: Sequence[str]) -> None:
+        self._target = target
+        self._settings = settings
+        self._defines = [f"--define={define}" for define in defines]
+
+    def front(self, fault: CatalogueFault | None) -> Plan | None:
+        """What stands in front of a server at a URL; None where a program does."""
+        if isinstance(self._target, CommandTarget) or (fault and fault.server != "target"):
+            return None
+        return Plan(url=self._target.url, http=fault.http if fault else ())
+
+    def options(self, fault: CatalogueFault | None, folder: Path) -> list[str]:
+        """Of a run with this fault (None: with the same program in front of it, and without a fault)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        words = list(self._defines)
+        http, command = (fault.http, fault.command) if fault else ((), ())
+        in_front_of = fault.server if fault else ""
+        words += [f"--define={name}={value}" for name, value in fault.settings.items()] if fault else []
+        if in_front_of in ("target", "") and isinstance(self._target, CommandTarget):
+            plan = Plan((str(self._target.path),), http=http, command=command)
+            words.append(f"--target={write_program(folder, 'mistralrs', plan)}")
+        elif isinstance(self._target, CommandTarget):
+            words.append(f"--target={self._target.path}")
+        elif in_front_of == "ollama_api":
+            words.append(f"--target={self._target.url}")
+        if in_front_of in ("ollama_api", ""):
+            words += self._ollama_options(folder, http, command)
+        return words
+
+    def _ollama_options(self, folder: Path, http: Changes, command: Changes) -> list[str]:
+        if self._settings.ollama_api == "gateway":
+            program = write_program(
+                folder, "gateway", Plan((str(GATEWAY_PROGRAM),), http=http, command=command)
+            )
+            return [f"--define=gateway_bin={program}"]
+        from support.programs.ollama import OLLAMA
+
+        found = OLLAMA.locate(self._settings)
+        if found is None:
+            return []
+        program = write_program(folder, "ollama", Plan((str(found.path),), http=http, command=command))
+        return [f"--define=ollama_bin={program}"]
+
+
+def run_all(runs: Iterator[SuiteRun], jobs: int, ended: Callable[[SuiteRun, RunResult], None]) -> None:
+    """All of them, `jobs` at the same time; `ended` gets each as it ends."""
+    running: list[SuiteRun] = []
+    try:
+        while True:
+            while len(running) < jobs and (run := next(runs, None)) is not None:
+                run.start()
+                running.append(run)
+            if not running:
+                return
+            done = _first_ended(running)
+            running.remove(done)
+            ended(done, done.result())
+    finally:
+        for run in running:
+            run.process.stop()
+
+
+def _first_ended(running: Sequence[SuiteRun]) -> SuiteRun:
+    try:
+        return wait_until(
+            "the end of a run",
+            lambda: next((run for run in running if run.has_ended), None),
+            timeout=2 * RUN_SECONDS,
+            pause=0.1,
+        )
+    except WaitTimeout:
+        running[0].process.stop()
+        return running[0]

@@ -1,0 +1,113 @@
+"""A run of `acceptance run` in a process that is forked from this one, which has imported the suite already.
+
+The command, its arguments and its verdict are those of the command line; its start takes a third less of the
+CPU than that of a new interpreter. POSIX only, as the programs with faults are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pkgutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from support.programs.process import child_preexec, kill_tree, managed, process_tree, wait_until_exited
+
+# What most runs import sooner or later.
+_PACKAGES = ("runner", "reporting", "results", "conformance", "conformance.oracles", "chat", "servers")
+_MODULES = ("support.world", "support.suite", "openai.types.chat", "ollama", "rich", "jinja2")
+
+
+def import_suite() -> None:
+    """Import what runs need, and read the tables of cases."""
+    from support.conformance.case_table import all_checks
+
+    for package in _PACKAGES:
+        path = importlib.import_module(f"support.{package}").__path__
+        for module in pkgutil.iter_modules(path, f"support.{package}."):
+            importlib.import_module(module.name)
+    for name in _MODULES:
+        importlib.import_module(name)
+    all_checks()
+
+
+class SuiteProcess:
+    """The process of one run, in a process group of its own, with its output in a file."""
+
+    def __init__(
+        self,
+        main: Callable[[Sequence[str]], object],
+        words: Sequence[str],
+        output: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        """`main`: the command line, which ends with SystemExit."""
+        self.started = time.monotonic()
+        self.ended: float | None = None
+        self._code: int | None = None
+        before_exec = child_preexec()
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            code = 1
+            try:
+                os.setsid()
+                if before_exec is not None:
+                    before_exec()
+                code = _run(main, words, output, environment)
+            finally:
+                os._exit(code)
+        managed.add(self)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+                self.ended = time.monotonic()
+        return self._code is None
+
+    def stop(self, grace: float = 0.0) -> int:  # noqa: ARG002 - as the other processes of the suite
+        """End its whole tree; the exit code. May be called twice."""
+        tree = process_tree(self.pid) if self.alive else []
+        if self._code is None:
+            kill_tree(self.pid, tree)
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self.ended = time.monotonic()
+            wait_until_exited(tree)
+        managed.discard(self)
+        return self._code
+
+
+def _run(
+    main: Callable[[Sequence[str]], object],
+    words: Sequence[str],
+    output: Path,
+    environment: Mapping[str, str],
+) -> int:
+    """The command line in this process."""
+    # Those of this process are not its own: they end with it.
+    managed.clear()
+    with output.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.update(environment)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.argv = ["acceptance", "run", *words]
+    try:
+        main(sys.argv[1:])
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0

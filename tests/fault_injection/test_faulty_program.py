@@ -1,0 +1,214 @@
+"""The program with a fault, in front of a small server and of small commands, by each means."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pexpect
+import pytest
+
+from support.fault_injection.fault_notes import APPLIED, NOTES
+from support.fault_injection.faulty_program import Plan, write_program
+from support.programs.launcher import LaunchedProgram, http_ready, launch, launch_on_free_port, log_matches
+from support.programs.process import run_command
+from tests.timeouts import PATIENCE
+
+SERVER = """
+import http.server, json, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def do_GET(self): self.send("application/json", b'{"status":"OK"}')
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if asked.get("stream"):
+            events = [b'data: {"choices":[{"delta":{"content":"a"}}]}', b"data: [DONE]", b""]
+            self.send("text/event-stream", b"\\n\\n".join(events))
+        else:
+            self.send("application/json", json.dumps({"echo": asked, "usage": {"total": 3}}).encode())
+    def send(self, kind, body):
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler)
+print(f"Server listening on http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+"""
+COMMAND = """
+import sys
+print("on output", *sys.argv[1:])
+print("on error", file=sys.stderr)
+if not sys.stdin.isatty(): print(sys.stdin.read())
+sys.exit(3)
+"""
+CHAT = """
+print("> ", end="", flush=True)
+while (line := input()) != "exit":
+    print("answer", line.upper())
+    print("> ", end="", flush=True)
+"""
+
+
+def program(folder: Path, text: str, name: str = "real") -> str:
+    file = folder / name
+    file.write_text(f"#!{sys.executable}\n{text}", encoding="utf-8")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return str(file)
+
+
+Served = Callable[..., LaunchedProgram]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Starts the small server behind faults."""
+    started: list[LaunchedProgram] = []
+
+    def start(
+        http: Mapping[str, Any] | None = None, on: Mapping[str, Any] | None = None, **command: Any
+    ) -> Any:
+        faults = () if http is None else ({"on": on or {}, **http},)
+        plan = Plan((program(tmp_path, SERVER),), http=faults, command=(command,) if command else ())
+        faulty = write_program(tmp_path, "faulty", plan)
+
+        def at_port(port: int) -> LaunchedProgram:
+            url = f"http://127.0.0.1:{port}"
+            return launch(
+                "the small server",
+                [faulty, "serve", "--port", str(port)],
+                environment=lambda _: os.environ,
+                ready=http_ready(url, "/health", lambda found: found.status == 200),
+                timeout=PATIENCE,
+                url=url,
+            )
+
+        started.append(launch_on_free_port(at_port, "in use"))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def post(server: LaunchedProgram, **asked: Any) -> httpx.Response:
+    with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+        return client.post(f"{server.url}/v1/chat", json=asked)
+
+
+def test_without_a_fault_it_is_the_server(served: Served, tmp_path: Path) -> None:
+    server = served()
+    assert post(server, a=1).json() == {"echo": {"a": 1}, "usage": {"total": 3}}
+    assert post(server, stream=True).text.endswith("data: [DONE]\n\n")
+    port = server.url.rpartition(":")[2]
+    assert f"listening on http://127.0.0.1:{port}" in server.log
+    assert not list(tmp_path.glob(f"*{NOTES}"))
+
+
+@pytest.mark.parametrize(
+    ("http", "found"),
+    [
+        ({"change": [{"add": "usage.total", "by": 1}]}, '"total":4'),
+        ({"status": 500}, "status 500"),
+        ({"body": "no"}, "no"),
+        ({"headers": {"content-type": "text/html"}}, "text/html"),
+        ({"request": [{"drop": "a"}]}, '"echo": {}'),
+        ({"change": [{"replace": "^", "by": "\ufeff"}]}, "\ufeff"),
+    ],
+)
+def test_http_faults(served: Served, tmp_path: Path, http: dict[str, Any], found: str) -> None:
+    answer = post(served(http, {"path": "/v1/.*"}), a=1)
+    assert found in f"status {answer.status_code} {answer.headers['content-type']} {answer.text}"
+    assert (tmp_path / f"faulty{NOTES}").read_text(encoding="utf-8").split() == [APPLIED]
+
+
+def test_a_fault_of_streams_leaves_other_answers_alone(served: Served) -> None:
+    server = served({"change": [{"event": "drop", "only": "done"}]}, {"request": {"stream": True}})
+    assert "[DONE]" not in post(server, stream=True).text
+    assert post(server, stream=False).json()["usage"]["total"] == 3
+
+
+@pytest.mark.parametrize("http", [{"how": "down"}, {"ends_after": 5, "how": "reset"}, {"ends_after": 5}])
+def test_transport_faults(served: Served, http: dict[str, Any]) -> None:
+    server = served(http, {"path": "/v1/.*"})
+    with pytest.raises(httpx.TransportError):
+        post(server, a=1)
+
+
+def test_a_fault_in_each_third_exchange_from_the_second_to_the_sixth(served: Served) -> None:
+    server = served({"status": 500}, {"path": "/v1/.*", "after": 1, "until": 6, "every": 3})
+    assert [post(server, a=1).status_code for _ in range(8)] == [200, 500, 200, 200, 500, 200, 200, 200]
+
+
+def test_the_answer_before(served: Served) -> None:
+    server = served({"previous": True}, {"path": "/v1/.*"})
+    assert [post(server, a=number).json()["echo"]["a"] for number in (1, 2, 3)] == [1, 1, 2]
+
+
+def test_a_server_that_ends(served: Served) -> None:
+    server = served({"kills": True}, {"path": "/v1/.*"})
+    with pytest.raises(httpx.TransportError):
+        post(server, a=1)
+    assert server.process.wait(PATIENCE) == -signal.SIGKILL
+
+
+def test_in_front_of_a_server_at_a_url(served: Served, tmp_path: Path) -> None:
+    plan = Plan(url=served().url, http=({"on": {"path": "/v1/.*"}, "status": 503},))
+    listening = re.compile(r"Listening on (http://\S+)")
+    front = launch(
+        "the proxy",
+        [write_program(tmp_path, "front", plan)],
+        environment=lambda _: os.environ,
+        ready=log_matches(listening),
+        timeout=PATIENCE,
+    )
+    try:
+        match = listening.search(front.log)
+        assert match is not None
+        with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+            assert client.post(f"{match[1]}/v1/chat", json={}).status_code == 503
+            assert client.get(f"{match[1]}/health").status_code == 200
+    finally:
+        front.stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "out", "err"),
+    [
+        ({"arguments": "^other"}, 3, "on output a b", "on error"),
+        ({"exit_code": 0}, 0, "on output a b", "on error"),
+        ({"output": [["on (\\w+)", "at \\1"]]}, 3, "at output a b", "at error"),
+        ({"streams": "swapped"}, 3, "on error", "on output a b"),
+        ({"replace_arguments": [["^b$", ""]]}, 3, "on output a\n", "on error"),
+        ({"prints": "first"}, 3, "first\non output", "on error"),
+        ({"crash": "SIGSEGV"}, -signal.SIGSEGV, "", ""),
+        ({"exit_code": -7}, -7, "on output", "on error"),
+    ],
+)
+def test_commands(tmp_path: Path, change: dict[str, Any], code: int, out: str, err: str) -> None:
+    plan = Plan((program(tmp_path, COMMAND),), command=(change,))
+    done = run_command([write_program(tmp_path, "faulty", plan), "a", "b"], within=PATIENCE)
+    assert (done.exit_code, out in done.stdout, err in done.stderr) == (code, True, True)
+    assert (tmp_path / f"faulty{NOTES}").exists() == (change.get("arguments") is None)
+
+
+def test_keys_and_output_of_a_terminal(tmp_path: Path) -> None:
+    change = {"input": [["x", "y"]], "output": [["answer", "reply"]], "exit_code": 5}
+    plan = Plan((program(tmp_path, CHAT),), command=(change,))
+    chat = pexpect.spawn(str(write_program(tmp_path, "faulty", plan)), encoding="utf-8", timeout=PATIENCE)
+    chat.expect("> ")
+    chat.sendline("axb")
+    chat.expect("reply AYB")
+    chat.sendline("exit")
+    chat.expect(pexpect.EOF)
+    chat.close()
+    assert chat.exitstatus == 5

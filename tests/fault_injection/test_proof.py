@@ -1,0 +1,178 @@
+"""The catalogue is valid; what counts as detected; the exact bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from support.conformance.case_table import check_ids
+from support.errors import SettingsError
+from support.fault_injection import catalogue
+from support.fault_injection.catalogue import CatalogueFault, chosen, faults
+from support.fault_injection.fault_notes import APPLIED
+from support.fault_injection.proof import (
+    Detection,
+    RunResult,
+    applicable,
+    classify,
+    lower_bound,
+    upper_bound,
+)
+from support.runner.checks_of_scenarios import known_ids
+from support.runner.entry_point import settings_of
+
+FAULT = CatalogueFault(
+    "a.b",
+    "openai_api",
+    "Counts are wrong.",
+    "issue 1",
+    "http",
+    message="total_tokens",
+    http=({"on": {}, "status": 500},),
+    checks=("check.one",),
+)
+RIGHT, TIME_OUT = "total_tokens is 4, not 3", "timed out"
+
+
+def run(
+    verdicts: Mapping[str, str], message: str = "", exit_code: int = 1, notes: tuple[str, ...] = (APPLIED,)
+) -> RunResult:
+    return RunResult(exit_code, verdicts, dict.fromkeys(verdicts, message), "the output", 1.0, notes)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (run({"check.one": "failed"}, RIGHT), Detection.EXPECTED),
+        (run({"check.one": "passed", "check.two": "failed"}, RIGHT), Detection.OTHER),
+        (run({"check.one": "failed"}, TIME_OUT), Detection.UNNAMED),
+        (run({"check.one": "failed"}, "something else"), Detection.UNNAMED),
+        (run({"check.one": "passed"}, exit_code=0), Detection.MISSED),
+        (run({"check.one": "known_issue"}, RIGHT, 0), Detection.MISSED),
+        (run({"check.one": "broken"}, RIGHT, 4), Detection.HARNESS),
+        (run({}, exit_code=2), Detection.HARNESS),
+        (run({"check.one": "failed"}, RIGHT, notes=()), Detection.NOT_INJECTED),
+        (run({"check.one": "failed"}, RIGHT, notes=(APPLIED, "error: KeyError")), Detection.HARNESS),
+    ],
+)
+def test_verdict_about_a_fault(result: RunResult, expected: Detection) -> None:
+    assert classify(FAULT, result).detection == expected
+
+
+def test_two_faults_at_once_need_both_checks() -> None:
+    pair = replace(FAULT, checks=("check.one", "check.two"))
+    assert classify(pair, run({"check.one": "failed"}, RIGHT)).detection == Detection.UNNAMED
+    both = run({"check.one": "failed", "check.two": "failed"}, RIGHT)
+    assert classify(pair, both).detection == Detection.EXPECTED
+
+
+def test_a_fault_that_has_ended_leaves_no_failure() -> None:
+    healing = replace(FAULT, recovers=("check.two",))
+    ended = RunResult(
+        1, {"check.one": "failed", "check.two": "passed"}, {"check.one": RIGHT}, notes=(APPLIED,)
+    )
+    assert classify(healing, ended).detection == Detection.EXPECTED
+    stays = run({"check.one": "failed", "check.two": "failed"}, RIGHT)
+    assert classify(healing, stays).detection == Detection.UNNAMED
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (run({"check.one": "passed"}, exit_code=0), Detection.NO_ALARM),
+        (run({"check.one": "known_issue"}, exit_code=0), Detection.NO_ALARM),
+        (run({"check.one": "failed"}, RIGHT), Detection.FALSE_ALARM),
+        (run({}, exit_code=4), Detection.FALSE_ALARM),
+    ],
+)
+def test_verdict_about_a_harmless_variant(result: RunResult, expected: Detection) -> None:
+    variant = replace(FAULT, capability="harmless")
+    assert classify(variant, result).detection == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (run({"check.one": "broken"}, RIGHT, 4), Detection.EXPECTED),
+        (run({"check.one": "broken"}, "other", 4), Detection.UNNAMED),
+        (run({"check.one": "failed"}, RIGHT), Detection.UNNAMED),
+        (run({"check.one": "passed"}, exit_code=0), Detection.MISSED),
+    ],
+)
+def test_a_broken_harness_is_no_failure_of_the_target(result: RunResult, expected: Detection) -> None:
+    broken = replace(FAULT, capability="harness", http=(), settings={"prometheus_bin": "nowhere"})
+    assert classify(broken, result).detection == expected
+
+
+def test_a_check_that_fails_without_the_fault_shows_nothing() -> None:
+    assert not applicable(FAULT, run({"check.one": "passed"}))
+    assert "known_issue without the fault" in applicable(FAULT, run({"check.one": "known_issue"}))
+    assert "not run" in applicable(FAULT, run({}))
+
+
+def test_bounds_are_exact() -> None:
+    """By hand: 0.05 ** (1 / n) where all succeed, 1 - 0.05 ** (1 / n) where none does."""
+    assert lower_bound(120, 120) == pytest.approx(0.05 ** (1 / 120))
+    assert lower_bound(120, 120) == pytest.approx(0.975, abs=0.001)
+    assert upper_bound(0, 20) == pytest.approx(1 - 0.05 ** (1 / 20))
+    assert (lower_bound(0, 5), lower_bound(0, 0)) == (0.0, 0.0)
+
+
+def test_the_catalogue_has_at_least_120_faults_and_20_variants() -> None:
+    assert len(faults()) >= 120
+
+
+def test_every_check_and_scenario_of_the_catalogue_exists() -> None:
+    # With the configuration of behave, which has the form of titles.
+    settings_of([])
+    known = known_ids() | check_ids()
+    missing = {name for fault in faults() for name in (*fault.expected, *fault.recovers)} - known
+    assert not missing
+
+
+def test_no_two_faults_are_described_alike() -> None:
+    sentences = [(fault.capability, fault.does) for fault in faults()]
+    assert len(sentences) == len({*sentences})
+    assert all(fault.does.endswith(".") for fault in faults())
+
+
+@pytest.mark.parametrize(
+    ("ids", "capabilities", "message"),
+    [
+        (
+            ["openai.stream.no_don"],
+            [],
+            "no fault 'openai.stream.no_don'; close matches: openai.stream.no_done",
+        ),
+        ([], ["openai"], "no capability 'openai'; close matches: openai_api"),
+    ],
+)
+def test_an_unknown_name_is_one_line(ids: list[str], capabilities: list[str], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        chosen(ids, capabilities)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"means": "magic"}, "means 'magic'"),
+        ({"colour": "red"}, "unknown key colour"),
+        ({"message": ""}, "no message"),
+        ({"check": []}, "neither check nor scenario"),
+        ({"http": {}}, "changes nothing"),
+        ({"does": ""}, "no does"),
+    ],
+)
+def test_a_wrong_entry_is_named(change: dict[str, object], message: str) -> None:
+    row: dict[str, object] = {
+        "does": "It is wrong.",
+        "seen": "issue 1",
+        "means": "http",
+        "http": {"status": 500},
+    }
+    row |= {"check": "check.one", "message": "500"} | change
+    with pytest.raises(catalogue.CatalogueError, match=re.escape(message)):
+        catalogue.fault_of("a.b", "openai_api", row)
