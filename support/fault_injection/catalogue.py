@@ -40,7 +40,7 @@ class CatalogueFault:
     `does`: one sentence. `seen`: where it was seen in a real server. `checks`, `scenarios`: which of them
     have to fail (each one that is named, if several), with messages that `message` matches. `recovers`:
     checks of the same run that have to pass, since the fault has ended by then. `server`: which one it is in
-    front of. """
+    front of."""
 
     id: str
     capability: str
