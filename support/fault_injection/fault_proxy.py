@@ -122,6 +122,8 @@ class FaultProxy:
             self._kept.append(b"x" * does["memory"])
         if does.get("kills"):
             self._killed()
+            _abort(request)
+            return web.Response(status=502)
         await asyncio.sleep(does.get("delay", 0))
         headers = dict(answer.headers)
         for name, text in does.get("headers", {}).items():

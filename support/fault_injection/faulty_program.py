@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -20,10 +21,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from support.fault_injection.fault_notes import APPLIED, NOTES, add_note
 from support.programs.process import child_preexec
+
+if TYPE_CHECKING:
+    from support.fault_injection.fault_proxy import FaultProxy
 
 Note = Callable[[str], None]
 PORT_POLL_SECONDS = 0.02
@@ -42,8 +47,8 @@ class Plan:
     streams), `input` (such pairs), `streams` (`swapped`), `as_lines` (output comes line by line),
     `terminal` (`raw`: its settings are not restored), `ignores` (signals), `leaves_child`, `late` (seconds
     until the port is bound), `hangs`, `prints` (text before all else), `output_end` (text after it),
-    `connects` (an address), `crash` (it ends by this signal), `memory` (bytes that it holds).
-    """
+    `connects` (an address, through a proxy unless `ignores_proxies`), `crash` (it ends by this signal),
+    `memory` (bytes that it holds)."""
 
     program: tuple[str, ...] = ()
     url: str = ""
@@ -78,40 +83,61 @@ def main(words: Sequence[str]) -> NoReturn:
     """Behave as the plan in the first word says, with the other ones as arguments."""
     plan = Plan.read(Path(words[0]))
     note = functools.partial(add_note, Path(words[0]).with_suffix(NOTES))
-    arguments = list(words[1:])
-    line = " ".join(arguments)
-    does: dict[str, Any] = {}
-    for change in plan.command:
-        if re.search(change.get("arguments", ""), line):
-            does |= change
-    for pattern, text in does.get("replace_arguments", ()):
-        arguments = [word for word in (re.sub(pattern, text, word) for word in arguments) if word]
     if plan.url:
         asyncio.run(_serve_url(plan, note))
+    does, arguments = _changes(plan, words[1:])
+    serves = _serving(arguments)
+    command = [*plan.program, *arguments]
+    if serves is None and not does:
+        os.execv(plan.program[0], command)
     if does:
         note(APPLIED)
-    serves = _serving(arguments)
-    if serves is None and not does:
-        os.execv(plan.program[0], [*plan.program, *arguments])
+        _begin(does)
+    if serves is None:
+        _exit_as(_run(command, does))
+    try:
+        code = asyncio.run(_serve(plan, arguments, serves, does, note))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        code = _run(command, does)
+    _exit_as(code)
+
+
+def _changes(plan: Plan, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """What is changed for this command line, and its arguments then."""
+    does: dict[str, Any] = {}
+    for change in plan.command:
+        if re.search(change.get("arguments", ""), " ".join(words)):
+            does |= change
+    arguments = list(words)
+    for pattern, text in does.get("replace_arguments", ()):
+        arguments = [word for word in (re.sub(pattern, text, word) for word in arguments) if word]
+    return does, arguments
+
+
+def _begin(does: Mapping[str, Any]) -> None:
     if does.get("prints"):
         print(does["prints"], flush=True)
     if does.get("crash"):
         os.kill(os.getpid(), signal.Signals[does["crash"]])
     if does.get("connects"):
-        _connect(does["connects"])
-    if serves is None:
-        from support.fault_injection.faulty_command import run_command
-
-        _exit_as(run_command([*plan.program, *arguments], does))
-    code = asyncio.run(_serve(plan, arguments, serves, does, note))
-    _exit_as(code)
+        _connect(does["connects"], ignores_proxies=does.get("ignores_proxies", False))
 
 
-def _connect(address: str) -> None:
-    """Try to; whether it succeeds is the same."""
-    host, _, port = address.rpartition(":")
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), CONNECT_SECONDS):
-        pass
+def _run(command: Sequence[str], does: Mapping[str, Any]) -> int:
+    """One that does not serve."""
+    from support.fault_injection.faulty_command import run_command
+
+    return run_command(command, does)
+
+
+def _connect(address: str, *, ignores_proxies: bool) -> None:
+    """As a client of https does; whether it succeeds is the same."""
+    proxy = urlsplit("" if ignores_proxies else os.environ.get("HTTPS_PROXY", ""))
+    host, _, port = (proxy.netloc or address).rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), CONNECT_SECONDS) as client:
+        client.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
 
 
 def _exit_as(code: int) -> NoReturn:
@@ -140,8 +166,6 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
     from support.fault_injection.fault_proxy import FaultProxy
 
     held = b"x" * does.get("memory", 0)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     own_port = _free_port()
     environment = dict(os.environ)
     if "OLLAMA_HOST" in environment:
@@ -150,14 +174,15 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
         arguments[arguments.index("--port") + 1] = str(own_port)
     else:
         arguments += ["--port", str(own_port)]
-    ports = {own_port: int(port)}
-    second = None
+    # Before the server is started: one whose port is taken reports that itself.
+    listeners = {own_port: _bound(int(port))}
     if "--mcp-port" in arguments[:-1]:
         at = arguments.index("--mcp-port") + 1
         if arguments[at].isdigit() and arguments[at] != port:
-            second, mcp_port = int(arguments[at]), _free_port()
+            mcp_port = _free_port()
+            listeners[mcp_port] = _bound(int(arguments[at]))
             arguments[at] = str(mcp_port)
-            ports[mcp_port] = second
+    ports = {inner: listener.getsockname()[1] for inner, listener in listeners.items()}
     child = await asyncio.create_subprocess_exec(
         *plan.program,
         *arguments,
@@ -172,14 +197,10 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
     faults = _http_faults(plan)
     async with contextlib.AsyncExitStack() as open_ports:
         opening = []
-        if port == "0":
-            listener.bind(("127.0.0.1", 0))
-            ports[own_port] = listener.getsockname()[1]
-        for inner, outer in ports.items():
+        for inner, listener in listeners.items():
             proxy = FaultProxy(f"http://127.0.0.1:{inner}", faults, child.kill, note)
-            at_port = listener if inner == own_port and port == "0" else None
             opening.append(
-                asyncio.create_task(_open(open_ports, proxy, inner, outer, at_port, does.get("late", 0)))
+                asyncio.create_task(_open(open_ports, proxy, inner, listener, does.get("late", 0)))
             )
         copying = asyncio.create_task(_copy_output(child, ports, does.get("output", ()), opening))
         code = await child.wait()
@@ -217,22 +238,25 @@ def _http_faults(plan: Plan) -> list[Any]:
 
 
 async def _open(
-    stack: contextlib.AsyncExitStack,
-    proxy: Any,
-    inner: int,
-    outer: int,
-    listener: socket.socket | None,
-    late: float,
+    stack: contextlib.AsyncExitStack, proxy: FaultProxy, inner: int, listener: socket.socket, late: float
 ) -> None:
     """Listen as soon as the server itself does."""
     while not _listens(inner):
         await asyncio.sleep(PORT_POLL_SECONDS)
     await asyncio.sleep(late)
-    if listener is None:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", outer))
     await stack.enter_async_context(proxy.listening(listener))
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that does not listen yet; raises OSError when the port is taken."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _listens(port: int) -> bool:

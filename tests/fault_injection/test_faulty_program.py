@@ -202,12 +202,12 @@ def test_commands(tmp_path: Path, change: dict[str, Any], code: int, out: str, e
 
 
 def test_keys_and_output_of_a_terminal(tmp_path: Path) -> None:
-    change = {"input": [["x", "y"]], "output": [["answer", "reply"]], "exit_code": 5}
+    change = {"input": [["b", "y"]], "output": [["answer", "reply"]], "exit_code": 5}
     plan = Plan((program(tmp_path, CHAT),), command=(change,))
     chat = pexpect.spawn(str(write_program(tmp_path, "faulty", plan)), encoding="utf-8", timeout=PATIENCE)
     chat.expect("> ")
     chat.sendline("axb")
-    chat.expect("reply AYB")
+    chat.expect("reply AXY")
     chat.sendline("exit")
     chat.expect(pexpect.EOF)
     chat.close()
