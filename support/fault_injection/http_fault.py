@@ -77,7 +77,7 @@ class HttpFault:
         number = next(self._count)
         if number <= self.on.get("after", 0) or number > self.on.get("until", number):
             return False
-        return bool((number - self.on.get("after", 0) - 1) % self.on.get("every", 1) == 0)
+        return bool((number - self.on.get("after", 0)) % self.on.get("every", 1) == 0)
 
     def changed_request(self, body: bytes) -> bytes:
         """The body that the server gets."""
@@ -118,7 +118,5 @@ def json_of(body: bytes) -> Json:
 
 
 def dumped(document: Json, change: Mapping[str, Any]) -> bytes:
-    """As the servers write it: without blanks, in UTF-8; `indent` otherwise."""
-    if "indent" in change:
-        return json.dumps(document, ensure_ascii=False, indent=change["indent"]).encode()
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    """As the servers write it: without blanks, in UTF-8; with `ascii` escaped."""
+    return json.dumps(document, ensure_ascii=change.get("ascii", False), separators=(",", ":")).encode()

@@ -154,6 +154,8 @@ OPERATIONS: Mapping[str, Callable[[Json, Change], None]] = {
     "copy": _copy,
     "wrap": _wrap,
     "shuffle_keys": _shuffle_keys,
+    # Only written anew.
+    "ascii": lambda _document, _change: None,
 }
 
 

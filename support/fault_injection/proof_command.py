@@ -54,9 +54,11 @@ class ProveCommand:
         self._healthy = RunResult(0)
         self._broken_without: list[str] = []
         self._ended: dict[str, RunResult] = {}
+        self._every = 1
 
     def prove(self, ids: Sequence[str], capabilities: Sequence[str], every: int, command: str) -> int:
         """Run, print, write; the exit code."""
+        self._every = every
         selected = [self._with_rate(fault, every) for fault in chosen(ids, capabilities)]
         self._require_possible(selected, ids)
         started = time.monotonic()
@@ -127,7 +129,7 @@ class ProveCommand:
                 )
                 yield self._run(fault, folder, fault.id, selection(names, ()))
             elif not (fault.command and isinstance(self._target, UrlTarget)):
-                words = selection((*fault.checks, *fault.recovers), fault.scenarios)
+                words = selection((*fault.checks, *fault.recovers), fault.scenarios, whole=self._every > 1)
                 yield self._run(fault, folder, fault.id, words)
 
     def _run(self, fault: CatalogueFault | None, folder: Path, name: str, words: Sequence[str]) -> SuiteRun:

@@ -97,12 +97,12 @@ class SuiteRun:
         return RunResult.read(self.folder, code, text[-OUTPUT_CHARACTERS:], seconds)
 
 
-def selection(checks: Iterable[str], scenarios: Iterable[str]) -> list[str]:
-    """The options that select these, `@slow` or not."""
+def selection(checks: Iterable[str], scenarios: Iterable[str], *, whole: bool = False) -> list[str]:
+    """The options that select these, `@slow` or not; `whole`: all checks of their groups."""
     ids = list(checks)
     # As `--case` does, which looks for the titles each time.
     titles = [*titles_of_checks(ids), *scenarios]
-    words = [f"--define=acceptance_cases={','.join(ids)}"] if ids else []
+    words = [f"--define=acceptance_cases={','.join(ids)}"] if ids and not whole else []
     words += [f"--name=^{re.escape(title)}$" for title in dict.fromkeys(titles)]
     return [*words, f"--tags={ANY_SPEED}"]
 
