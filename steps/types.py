@@ -31,7 +31,7 @@ MODELS = (
 )
 COMPARED = ("mistral.rs", "the gateway", "a real Ollama")
 # Of comparisons of loads.
-OTHERS = ("itself", "another version")
+OTHERS = ("itself", "another version", "llama-cpp-python")
 SERVERS = ("a server", "an Ollama API server", "every endpoint", "every listed model", *OTHERS, *COMPARED)
 
 # The modules of these names import OpenAI's package: a run that does not need it would wait for it.

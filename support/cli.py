@@ -669,7 +669,7 @@ def history(accept: int | None, defines: tuple[str, ...]) -> None:
     metavar="NAME",
     type=click.Choice(
         [
-            *("mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"),
+            *("mistralrs", "ollama", "llama-cpp-python", "aider", "cecli", "allure", "node", "smollm2"),
             *("prometheus", "prometheus-3", "alertmanager", "grafana-components"),
         ]
     ),

@@ -33,3 +33,10 @@ Feature: Comparison of two servers in alternation
       | users | requests | prompt words | output tokens |
       | 1     | 6        | 16           | 48            |
     Then the comparison finds "the same work"
+
+  @normal @slow @needs.llama_cpp_python
+  Scenario: mistral.rs and llama-cpp-python do the same work
+    When a load is sent to mistral.rs and llama-cpp-python with
+      | users | requests | prompt words | output tokens |
+      | 1     | 6        | 16           | 48            |
+    Then the comparison finds "the same work"

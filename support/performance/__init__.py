@@ -24,6 +24,7 @@ machine_profile  CPU model, cores and governor of this machine
 machine_state  the machine during a measurement: waiting for CPUs, steal, governor
 load_table    the table of a step as loads
 measured_load  a load in each of its rounds, and the figures of a round
+plain_usage   the tokens of a load whose streams have no usage
 percentiles   percentiles with confidence bounds, and the verdict of a limit
 plots         plots of measured loads
 quantisations  ratios of two quantisations of one model

@@ -28,10 +28,12 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
 from support.performance.ratio import Ratio
 from support.performance.target_facts import local_process
+from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.servers.dedicated import DIRECT
 from support.servers.endpoints import ComparedMistralRs
+from support.servers.llama_cpp import start_llama_cpp
 
-ITSELF, ANOTHER = "itself", "another version"
+ITSELF, ANOTHER, LLAMA_CPP = "itself", "another version", "llama-cpp-python"
 COLUMNS = {
     "users": "users",
     "requests": "requests",
@@ -159,6 +161,8 @@ def _started(servers: ScenarioServers, side: str, name: str) -> ComparedTarget:
         return ComparedTarget(label, url, suite.command.model_name, pid=local_process(url))
     if name == ANOTHER:
         return _another(servers)
+    if name == LLAMA_CPP:
+        return _llama_cpp(servers)
     servers.endpoints.require_scripted(name)
     return _target_of(servers.endpoints.endpoint(name))
 
@@ -179,6 +183,19 @@ def _another(servers: ScenarioServers) -> ComparedTarget:
         servers.context.record_component(program, version)
     url = endpoint.base_url
     return ComparedTarget(endpoint.label, url, endpoint.variables["model"], pid=local_process(url))
+
+
+def _llama_cpp(servers: ScenarioServers) -> ComparedTarget:
+    """The server of llama-cpp-python, with the file that mistral.rs has."""
+    suite = servers.suite
+    program = LLAMA_CPP_PYTHON.find(suite.settings.acceptance_cache_dir)
+    if program is None:
+        raise CheckFailed("this scenario lacks the tag @needs.llama_cpp_python")
+    server = start_llama_cpp(program, suite.models.scripted(suite.script), suite.settings)
+    servers.context.cleanups.callback(server.stop)
+    servers.context.record_component(program.name, program.version)
+    name = f"{program.name} {program.version}"
+    return ComparedTarget(name, server.url, "default", pid=local_process(server.url))
 
 
 def _target_of(endpoint: ChatEndpoint) -> ComparedTarget:

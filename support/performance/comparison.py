@@ -27,6 +27,7 @@ from support.performance.load.record import RequestRecord
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, WHOLE, LoadFigures
 from support.performance.load_table import Sender
 from support.performance.percentiles import nearest_rank
+from support.performance.plain_usage import with_usage
 from support.performance.ratio import FEWEST_ROUNDS, Ratio, paired_ratio
 from support.performance.resources import MIB
 from support.performance.steady_state import SteadyState, steady_state
@@ -398,4 +399,4 @@ def _require_answer(target: ComparedTarget, load: LoadPlan) -> None:
 def _measure(target: ComparedTarget, load: LoadPlan, folder: Path) -> RoundOfTarget:
     found = Sender(target.pid)(target.plan(load), folder)
     assert found.result is not None
-    return RoundOfTarget(target, found.result, found.use.peak)
+    return RoundOfTarget(target, with_usage(found.result), found.use.peak)

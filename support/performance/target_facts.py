@@ -32,6 +32,7 @@ CONTEXT, THREADS, CACHE = "context", "threads", "prefix cache"
 NAMES = (PROGRAM, API, FILE, HASH, PARALLELISM, CONTEXT, THREADS, CACHE)
 FACTS_SECONDS = 5.0
 # mistral.rs and the reference server, Ollama 0.12: what holds where an option is not given.
+LLAMA_CPP, LLAMA_CPP_CONTEXT = "llama_cpp.server", 2048
 DEFAULT_SEQUENCES, DEFAULT_PREFIXES, DEFAULT_PARALLEL = 32, 16, 1
 _BLOB = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
 _THREADS = re.compile(r"^num_thread\s+(\d+)", re.MULTILINE)
@@ -69,7 +70,12 @@ def facts_of(url: str, model: str, api: str, key: str | None, pid: int | None) -
     with contextlib.closing(ApiClient(url, api_key=key, timeout=FACTS_SECONDS, may_be_silent=True)) as client:
         stated = _stated(client)
         shown = {PROGRAM: stated or NOT_KNOWN, API: "Ollama" if api == "ollama" else "OpenAI"}
-        own = _ollama_facts(client, model, pid) if stated.startswith("ollama ") else _started_facts(pid)
+        if stated.startswith("ollama "):
+            own = _ollama_facts(client, model, pid)
+        elif LLAMA_CPP in _started_with(pid)[0]:
+            own = _llama_cpp_facts(client, pid)
+        else:
+            own = _started_facts(pid)
     file_hash = own.pop(HASH, "")
     shown[HASH] = f"{file_hash[:12]}..." if file_hash else NOT_KNOWN
     return TargetFacts({name: {**shown, **own}.get(name, NOT_KNOWN) for name in NAMES}, file_hash)
@@ -103,6 +109,25 @@ def _started_facts(pid: int | None) -> dict[str, str]:
         if found[CONTEXT] == NOT_KNOWN:
             lengths = (value for name, value in read_details(file).info.items() if "context_length" in name)
             found[CONTEXT] = f"{next(lengths):.0f} (of the file)"
+    return found
+
+
+def _llama_cpp_facts(client: ApiClient, pid: int | None) -> dict[str, str]:
+    """Of llama-cpp-python's server, by its options and its description."""
+    words, _ = _started_with(pid)
+    cores = os.cpu_count() or 1
+    found = {
+        PARALLELISM: "1",
+        CONTEXT: _option(words, "--n_ctx") or f"{LLAMA_CPP_CONTEXT} (default)",
+        THREADS: _option(words, "--n_threads") or f"{max(cores // 2, 1)} of {cores} cores (default)",
+        CACHE: "that of the last request",
+    }
+    with contextlib.suppress(RequestFailed, NotJson, KeyError, TypeError):
+        found[PROGRAM] = f"llama-cpp-python {client.get('/openapi.json').json()['info']['version']}"
+    with contextlib.suppress(OSError):
+        file = Path(str(_option(words, "--model")))
+        found[HASH] = _digest(file, file.stat().st_mtime_ns)
+        found[FILE] = file.name
     return found
 
 

@@ -11,6 +11,7 @@ grafana_components   Grafana's components, joined to one file
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP
+llama_cpp            llama-cpp-python with its server, compiled in an environment of its own
 mistralrs            the real mistral.rs: found or built with cargo
 never_ready          starts that ran into their time limit: after two of a kind no more are tried
 ollama               Ollama: found or built with Go

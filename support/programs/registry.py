@@ -7,6 +7,7 @@ from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.browser import Browser
 from support.programs.grafana_components import GrafanaComponents
 from support.programs.install import ExternalProgram, ReportProgress
+from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
 from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, PROMETHEUS_3
@@ -17,6 +18,7 @@ from support.settings import Settings
 PROGRAMS: dict[str, ExternalProgram] = {
     "mistralrs": MISTRALRS,
     "ollama": OLLAMA,
+    "llama-cpp-python": LLAMA_CPP_PYTHON,
     "allure": AllureProgram(),
     "node": NodeProgram(),
     "tmux": TMUX,

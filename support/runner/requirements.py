@@ -11,6 +11,7 @@ from functools import cached_property
 from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.install import InstalledProgram, ReportProgress, find_uv
+from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.programs.ollama import OLLAMA
 from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, PROMETHEUS_3
 from support.programs.smollm2 import has_smollm2
@@ -33,6 +34,7 @@ NEEDS_PROMETHEUS, NEEDS_PROMETHEUS_URL = "needs.prometheus", "needs.prometheus_u
 NEEDS_PROMETHEUS_3, NEEDS_GRAFANA = "needs.prometheus_3", "needs.grafana"
 MONITORING = (PROMETHEUS, ALERTMANAGER)
 METRICS, SECOND_MISTRALRS = "needs.metrics", "needs.second_mistralrs"
+NEEDS_LLAMA_CPP_PYTHON = "needs.llama_cpp_python"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
@@ -165,10 +167,20 @@ class Requirements:
             return unmet
         return (
             missing_ollama(wanted, self.settings, lambda: self._ollama)
+            or self._missing_llama_cpp(wanted)
             or self._missing_command(wanted)
             or self._missing_model(wanted)
             or self._missing_extra(wanted)
         )
+
+    def _missing_llama_cpp(self, wanted: Collection[str]) -> str | None:
+        program = LLAMA_CPP_PYTHON
+        if (
+            NEEDS_LLAMA_CPP_PYTHON not in wanted
+            or program.find(self.settings.acceptance_cache_dir) is not None
+        ):
+            return None
+        return f"requires {program.name}; `{program.install_hint}` compiles it"
 
     def _missing_command(self, wanted: Collection[str]) -> str | None:
         if OLLAMA_COMMAND not in wanted or self._ollama is not None:

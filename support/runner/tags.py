@@ -20,6 +20,7 @@ NEEDS = frozenset(
         "needs.own_model",
         "needs.smollm2",
         "needs.second_mistralrs",
+        "needs.llama_cpp_python",
         "needs.langchain",
         "needs.schemathesis",
         "needs.subcommands",

@@ -11,6 +11,7 @@ discovery        which server is the target, and why: `TARGET_URL`, `MISTRALRS_B
 endpoints        `Endpoint`: one API of one server; those of a run, and the servers to compare with
 launch_checks    checks of a launch: readiness, memory, error message, log
 launch_plans     launches by the names that features use (`launch_plans.toml`)
+llama_cpp        the server of llama-cpp-python as a process
 mistralrs        a mistral.rs server as a process; an attempt to start one; advice for known failures
                  (`startup_hints.toml`)
 network_monitor  detects outgoing network access of a program

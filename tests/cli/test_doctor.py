@@ -121,6 +121,7 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.aider_model",
         "needs.grafana",
         "needs.prometheus_url",
+        "needs.second_mistralrs",
     }
     about_the_target |= set(CAPABILITIES)
     reported = {f"needs.{re.sub('[ -]', '_', name)}" for name in FIRST | PROGRAMS.keys()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.errors import CheckFailed, NotSupported
 from support.performance.compared_servers import RATIO_OF_ONE, SAME_WORK, ComparedServers
 from support.performance.comparison import Comparison
-from support.runner.requirements import SECOND_MISTRALRS, Requirements
+from support.runner.requirements import NEEDS_LLAMA_CPP_PYTHON, SECOND_MISTRALRS, Requirements
 from support.servers.discovery import UrlTarget
 from support.settings import Settings
 from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
@@ -82,3 +84,10 @@ def test_another_version_has_to_be_named() -> None:
     ):
         settings = Settings.model_validate({"acceptance_compare": compared})
         assert str(Requirements(settings, target).missing([SECOND_MISTRALRS])).startswith(expected)
+
+
+def test_llama_cpp_python_has_to_be_installed(tmp_path: Path) -> None:
+    target = UrlTarget("http://127.0.0.1:1", (), "a test")
+    settings = Settings.model_validate({"acceptance_cache_dir": tmp_path})
+    expected = "requires llama-cpp-python; `acceptance get llama-cpp-python` compiles it"
+    assert Requirements(settings, target).missing([NEEDS_LLAMA_CPP_PYTHON]) == expected
