@@ -236,3 +236,16 @@ def test_a_load_that_might_not_end_in_time_is_not_sent(tmp_path: Path) -> None:
             found.require_level("quick", profile(limit))
     with pytest.raises(NotSupported, match=r"new server: .* no request has one"):
         found.require_level("quick", PROFILE)
+
+
+def test_a_request_that_takes_too_long_on_a_busy_machine_is_not_judged() -> None:
+    late = [request(number, failure=Failure.TIMEOUT, detail="after 3 events") for number in range(2)]
+    with pytest.raises(CheckFailed, match=r"2 of 2 requests failed: timeout \(after 3 events\)"):
+        loads(*late, others=0.1).require_level("quick", PROFILE)
+    with pytest.raises(
+        NotSupported, match=r"not judged, other programs had 40% of the CPU: .* 2 of 2 requests"
+    ):
+        loads(*late, others=0.4).require_level("quick", PROFILE)
+    # A closed connection is none of the machine.
+    with pytest.raises(CheckFailed, match="3 of 3 requests failed"):
+        loads(*late, failed(9), others=0.4).require_level("quick", PROFILE)
