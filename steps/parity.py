@@ -58,7 +58,7 @@ def request_choices(context: StepContext, choices: int) -> None:
     context.world.faults.request_choices(choices)
 
 
-@when("{client} runs the task {string} on {server}")
+@when("{client} runs the task/tests {string} on {server}")
 def run_client(context: StepContext, client: str, task: str, server: str) -> None:
     context.world.clients.run(client, task, server)
 
@@ -113,6 +113,6 @@ def none_loaded(context: StepContext, server: str) -> None:
     context.world.parity.require_none_loaded(server)
 
 
-@then("the client returns {string}")
+@then("the client/suite returns {string}")
 def client_returns(context: StepContext, outcome: str) -> None:
     context.world.clients.result.get().require(outcome)

@@ -41,7 +41,11 @@ MISTAKES = (
     *("an unknown model", "truncated JSON", "an empty body"),
     *("a number as the question", "a JSON string"),
 )
-CLIENTS = ("the ollama command", "a LangChain program")
+CLIENTS = (
+    *("the ollama command", "a LangChain program"),
+    *("OpenAI's SDK test suite", "Anthropic's SDK test suite", "the Open Responses type suite"),
+    *("Ollama's integration test suite", "the MCP conformance suite"),
+)
 ASSISTANTS = ("Aider", "cecli")
 AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (

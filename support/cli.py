@@ -671,6 +671,7 @@ def history(accept: int | None, defines: tuple[str, ...]) -> None:
         [
             *("mistralrs", "ollama", "llama-cpp-python", "aider", "cecli", "allure", "node", "smollm2"),
             *("prometheus", "prometheus-3", "alertmanager", "grafana-components"),
+            *("mcp-conformance", "openai-tests", "anthropic-tests", "openresponses-types", "ollama-tests"),
         ]
     ),
 )

@@ -1,24 +1,27 @@
-"""Third-party clients in one scenario: Ollama's command line, LangChain."""
+"""Third-party clients in one scenario: Ollama's command line, LangChain, test suites of others."""
 
 from __future__ import annotations
 
 from support.chat.scenario_servers import ScenarioServers
 from support.clients import langchain, ollama_cli
+from support.clients.suites import SUITES, SuiteRuns
 from support.errors import CheckFailed
+from support.independent.results import SuiteOutcomes
 from support.programs.ollama import OLLAMA
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
 from support.servers.dedicated import GATEWAY
 
 # By their names in the features.
-OLLAMA_COMMAND, LANGCHAIN = CLIENTS = ("the ollama command", "a LangChain program")
+OLLAMA_COMMAND, LANGCHAIN = "the ollama command", "a LangChain program"
+CLIENTS = (OLLAMA_COMMAND, LANGCHAIN, *SUITES)
 
 
 class ClientScenario:
     """Fresh for each scenario."""
 
     def __init__(self, servers: ScenarioServers) -> None:
-        self.result: MustCheck[ollama_cli.CliTaskResult | langchain.ClientResult] = (
+        self.result: MustCheck[ollama_cli.CliTaskResult | langchain.ClientResult | SuiteOutcomes] = (
             servers.context.must_check("result of a client")
         )
         self._servers = servers
@@ -26,6 +29,9 @@ class ClientScenario:
 
     def run(self, client: str, task: str, server: str) -> None:
         """Run a task of one of the `CLIENTS`."""
+        if client in SUITES:
+            self.result.set(SuiteRuns(self._servers).run(client, task, server))
+            return
         run = self.run_ollama_command if client == OLLAMA_COMMAND else self.run_langchain
         run(task, server)
 

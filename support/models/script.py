@@ -20,6 +20,7 @@ COMET_ANSWER = "The comet comes back every seventy-six years."
 """Its answer to "Tell me about the comet"."""
 
 TOOLS_SCRIPT = STANDARD_SCRIPT.with_name("tools.toml")
+INDEPENDENT_SCRIPT = STANDARD_SCRIPT.with_name("independent.toml")
 """Calls tools and answers their results."""
 
 KEYWORD_PATTERN = re.compile(r"[a-z]{3,24}")

@@ -8,6 +8,7 @@ cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
 energy               energy that GPUs and processors have used, where a counter can be read
 grafana_components   Grafana's components, joined to one file
+independent_suites   test suites that others have written, each in a fixed version
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP

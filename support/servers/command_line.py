@@ -17,11 +17,20 @@ from support.errors import TargetError
 
 @dataclass(frozen=True)
 class ModelArguments:
-    """Which model to load: a folder, for GGUF and GGML a file in it, and the format's name."""
+    """Which model to load: a folder, for GGUF and GGML a file in it, and the format's name.
+
+    `served_name`: its name in requests, a link to the folder where the server runs; else its path.
+    """
 
     directory: Path
     file: str | None
     format: str
+    served_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the command line has in the place of the folder."""
+        return self.served_name or str(self.directory)
 
 
 class CommandLine:
@@ -45,8 +54,8 @@ class CommandLine:
     def model_options(self, model: ModelArguments) -> list[str]:
         """Which model to load."""
         if model.format == "embedding":
-            return ["embedding", "-m", str(model.directory)]
-        words = ["-m", str(model.directory), "--format", _FORMATS[model.format]]
+            return ["embedding", "-m", model.name]
+        words = ["-m", model.name, "--format", _FORMATS[model.format]]
         return words if model.file is None else [*words, "-f", model.file]
 
 
@@ -72,7 +81,7 @@ class LegacyCommandLine(CommandLine):
         return ["-i", *self.model_options(model)]
 
     def model_options(self, model: ModelArguments) -> list[str]:
-        words = [_FORMATS[model.format], "-m", str(model.directory)]
+        words = [_FORMATS[model.format], "-m", model.name]
         if model.file is not None:
             words += ["-f", model.file]
         return [*words, "-t", str(model.directory)] if model.format == "ggml" else words

@@ -94,6 +94,7 @@ def start_server(
             timeout=settings.seconds(READY_SECONDS),
             url=url,
             kind=model.format,
+            links={model.served_name: model.directory} if model.served_name else None,
         )
 
     try:

@@ -20,7 +20,7 @@ LAYERS = (
     ("servers",),
     ("conformance", "monitoring", "reporting"),
     ("suite", "scenario"),
-    ("chat", "mcp", "terminal"),
+    ("chat", "independent", "mcp", "terminal"),
     ("aider", "clients", "performance", "faults", "probe"),
     ("world", "runner"),
     ("fault_injection",),

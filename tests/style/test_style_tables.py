@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from support.clients import langchain, ollama_cli
-from support.clients.scenario import CLIENTS
+from support.clients.scenario import CLIENTS, LANGCHAIN, OLLAMA_COMMAND
+from support.clients.suites import SUITES
 from support.clients.task import CLIENTS as SDKS
 from support.clients.task import COUNTED, tasks_of
 from support.conformance.api import API_NAMES, find_api
@@ -21,6 +22,7 @@ from support.conformance.contract import extra_fields
 from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_ACTIONS
+from support.independent.results import NO_FAILURE, SuiteTable
 from support.performance.scenario import PROMPTS, USER_OUTCOMES
 from support.results.known_issues import LAYERS, KnownIssues
 from support.results.verdicts import TIME_LIMIT
@@ -33,10 +35,16 @@ FAULTS = "support/fault_injection/catalogue/"
 TABLES = {
     "support/doctor.toml",
     "support/aider/exercises.toml",
+    "support/independent/anthropic_tests.toml",
+    "support/independent/mcp_conformance.toml",
+    "support/independent/ollama_tests.toml",
+    "support/independent/openai_tests.toml",
+    "support/independent/openresponses_types.toml",
     "support/models/broken.toml",
     "support/models/scripts/control_codes.toml",
     "support/mcp/messages.toml",
     "support/mcp/replies.toml",
+    "support/models/scripts/independent.toml",
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
     "support/conformance/optional_routes.toml",
@@ -164,13 +172,13 @@ def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
         set(malformed_requests.MISTAKES),
         {values[1] for values in vocabulary.values_of("parity.send_malformed")},
     )
-    tasks = {
-        client: set(module.TASKS) for client, module in zip(CLIENTS, (ollama_cli, langchain), strict=True)
-    }
+    tasks: dict[str, set[str]] = {OLLAMA_COMMAND: set(ollama_cli.TASKS), LANGCHAIN: set(langchain.TASKS)}
+    tasks |= {name: set(SuiteTable.load(suite.name).parts) for name, (suite, _) in SUITES.items()}
+    assert tasks.keys() == set(CLIENTS)
     runs = vocabulary.values_of("parity.run_client")
     same({(client, task) for client in tasks for task in tasks[client]}, {values[:2] for values in runs})
     returned = first(vocabulary.values_of("parity.client_returns"))
-    assert returned >= {*ollama_cli.EXPECTED_OUTPUT, COUNTED}
+    assert returned >= {*ollama_cli.EXPECTED_OUTPUT, COUNTED, NO_FAILURE}
 
 
 def test_names_of_performance_and_faults_are_used(vocabulary: Vocabulary) -> None:
