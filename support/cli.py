@@ -363,6 +363,20 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
     help="Folder of proof.json and proof.md (default: proof/ below that of the reports).",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the faults; run nothing.")
+@click.option(
+    "--blind",
+    is_flag=True,
+    help="Mechanical changes of the target's own responses, in place of the catalogue.",
+)
+@click.option(
+    "--each",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With --blind: so many changes of each kind and field of a check; 0: all.",
+)
+@click.option("--check", "checks", multiple=True, metavar="PATTERN", help="With --blind: only these checks.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 def prove(  # noqa: PLR0913 - click passes each option as an argument
     ids: tuple[str, ...],
@@ -371,11 +385,18 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     target: str | None,
     jobs: int,
     reports_dir: Path | None,
+    each: int,
+    checks: tuple[str, ...],
     *,
     only_list: bool,
+    blind: bool,
     defines: tuple[str, ...],
 ) -> None:
     """Inject the faults of the catalogue, one after another, and report which of them the suite detects.
+
+    \b
+    With --blind, each conformance check is run once on the target, and then on its responses with one
+    change each; blind-faults.json has the mutation score. Exit code 0 from 95 %, 1 below.
 
     \b
     Exit codes: 0 each fault was detected and no harmless variant was, 1 otherwise, 2 wrong usage,
@@ -390,6 +411,10 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
         for fault in chosen(ids, capabilities):
             click.echo(f"{fault.id}  ({fault.capability}, {fault.means})  {fault.does}")
         return
+    if blind and (ids or capabilities or every > 1):
+        raise SettingsError("prove: --blind has no --fault, --capability or --every; choose with --check")
+    if checks and not blind:
+        raise SettingsError("prove: --check is for --blind; choose faults with --fault")
     chosen(ids, capabilities)
     _exit_at_signals()
     settings = dict(define.partition("=")[::2] for define in defines)
@@ -397,11 +422,16 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     by_option = dict(define.partition("=")[::2] for define in chosen_target)
     options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
     resolved = load_settings(settings | by_option, options)
+    reports = reports_dir or resolved.settings.acceptance_reports_dir / "proof"
+    if blind:
+        from support.fault_injection.blind_command import prove_blind
+
+        sys.exit(prove_blind(resolved, reports, checks=checks, each=each, jobs=jobs, show=click.echo))
     command = ProveCommand(
         resolved,
         defines,
         jobs=jobs,
-        reports=reports_dir or resolved.settings.acceptance_reports_dir / "proof",
+        reports=reports,
         main=main,
         print_line=click.echo,
     )
@@ -454,6 +484,52 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     click.echo(
         f"as long as it fails so: {failure}" if failure else "however it fails: the last run has no failure"
     )
+
+
+@main.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("certificate"),
+    show_default=True,
+    metavar="FOLDER",
+    help="The new folder.",
+)
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def certify(folders: tuple[Path, ...], output: Path, defines: tuple[str, ...]) -> None:
+    """Make a certificate of the last run: one folder that `acceptance verify` can check anywhere.
+
+    \b
+    FOLDER: a folder of reports, by default that of the settings; several for several runs of one
+    program. The certificate has the reports, the raw results, the evidence, the command, the settings,
+    the machine, versions and SHA-256 of program, models and suite. Use the settings of the run. Exit
+    code 0 for GO and NO-GO, 2 when there is no complete run, or something has changed since.
+    """
+    from support.certificate.certify import certify as make
+    from support.settings import load_settings
+
+    resolved = load_settings(dict(define.partition("=")[::2] for define in defines))
+    click.echo(make(resolved, folders or (resolved.settings.acceptance_reports_dir,), output))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--manifest", default="", metavar="SHA256", help="What `acceptance certify` has printed.")
+def verify(folder: Path, manifest: str) -> None:
+    """Verify a certificate: that nothing was changed, and that its decision is that of its raw results.
+
+    \b
+    Exit codes: 0 unchanged (whatever the decision is), 1 changed or contradictory, 2 no certificate,
+    or a file of it cannot be read. Without --manifest, a certificate whose manifest was made again
+    after a change is found only where its reports contradict its raw results.
+    """
+    from support.certificate.verify import verify as check
+
+    found = check(folder, manifest)
+    click.echo(found)
+    sys.exit(found.exit_code)
 
 
 @main.command()

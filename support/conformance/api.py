@@ -29,8 +29,8 @@ class Api:
     """An API. `health_case`: the id of a case that every healthy server passes, run after each rejected
     request; `health_case_for` has another one by model, where it is not the scripted one.
 
-    `streams_end_with_done`: its server-sent events end with `data: [DONE]`; None: they may. `normalize` never
-    raises.
+    `streams_end_with_done`: its server-sent events end with `data: [DONE]`; None: they may. `normalize` reads
+    a response that keeps its contract; of another one it raises what a field of the wrong type raises.
     """
 
     name: str

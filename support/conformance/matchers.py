@@ -87,7 +87,8 @@ class Expectation(Matchers):
         """What is wrong with this document, or None."""
         try:
             value = jmespath.search(self.path, document)
-        except JMESPathError as error:
+        except (JMESPathError, TypeError) as error:
+            # A comparison of a text with a number is a TypeError.
             return f"{self.path}: {str(error).splitlines()[0]}"
         fault = self.mismatch(value)
         return None if fault is None else f"{self.path}: {fault}"

@@ -13,4 +13,10 @@ proof_command    `acceptance prove`
 proof_report     what `acceptance prove` prints and leaves
 proof_runs       runs the suite once for each fault
 suite_process    a run of the suite in a process that is forked from this one
+blind_command    `acceptance prove --blind`
+blind_mutations  mechanical changes of a recorded response
+blind_recordings the responses of a real server to the conformance checks
+blind_replay     judges a check on recorded responses
+blind_report     the mutation score, explained survivors (`blind_survivors.toml`), gaps
+blind_score      all mutations of a recording, or a sample of them
 """

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import platform
+import shlex
 import shutil
 import sys
 import textwrap
@@ -426,7 +427,9 @@ class RunReports:
         """What a reader has to know to repeat the run; secrets are redacted."""
         facts = {
             "target": self._target.label,
+            "target file": str(getattr(self._target, "path", "")),
             "why this target": self._target.why,
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "Ollama API": self._subject.ollama_api,
             "CPU used by other processes": f"{self._contention.share(0.0, math.inf):.0%}",
             "platform": platform.platform(),

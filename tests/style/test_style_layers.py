@@ -23,7 +23,7 @@ LAYERS = (
     ("chat", "independent", "mcp", "terminal"),
     ("aider", "clients", "performance", "faults", "probe"),
     ("world", "runner"),
-    ("fault_injection",),
+    ("fault_injection", "certificate"),
     ("cli", "doctor"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -34,6 +34,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 FAULTS = "support/fault_injection/catalogue/"
 TABLES = {
     "support/doctor.toml",
+    "support/fault_injection/blind_survivors.toml",
     "support/aider/exercises.toml",
     "support/independent/anthropic_tests.toml",
     "support/independent/mcp_conformance.toml",

@@ -242,6 +242,8 @@ def _copy_listed(client: OllamaClient) -> None:
 @sequence("ollama.state.context.continued")
 def _context_continued(client: OllamaClient) -> None:
     first = client.generate("My name is Mara")
+    if "context" not in first:
+        raise CheckFailed("the first response has no context")
     second = client.generate("What am I called?", context=first["context"])
     require_equal("the text with the context", "You are Mara, and I will remember it.", second["response"])
     without = client.generate("What am I called?")
@@ -267,9 +269,11 @@ def _longer_prompt_more_tokens(client: OllamaClient) -> None:
 def _batch_equals_single(client: OllamaClient) -> None:
     texts = ["harbour", "glacier", "falcon", "Tell me about the comet"]
     together = client.embed(texts)
+    require_equal("the number of vectors", len(texts), len(together))
     for number, text in enumerate(texts):
-        alone = client.embed([text])[0]
-        apart = math.dist(alone, together[number])
+        alone = client.embed([text])
+        require_equal("the sizes of the vectors", [len(together[number])], list(map(len, alone)))
+        apart = math.dist(alone[0], together[number])
         if not (apart < VECTOR_TOLERANCE):
             raise CheckFailed(f"{text!r} alone is {apart:.5f} away from {text!r} in a list")
 
@@ -313,8 +317,9 @@ def _shown_details(client: OllamaClient) -> None:
     file, info = read_details(client.model_file), shown["model_info"]
     require_equal("general.parameter_count", file.parameters, info.get("general.parameter_count"))
     for key, value in file.info.items():
-        same = math.isclose(value, info[key], rel_tol=1e-6) if key in info else False
-        if not same:
+        shown_value = info.get(key)
+        is_number = isinstance(shown_value, int | float)
+        if not (is_number and math.isclose(value, shown_value, rel_tol=1e-6)):
             raise CheckFailed(f"{key} of model_info: expected {value!r}, got {info.get(key)!r}")
 
 

@@ -169,7 +169,8 @@ def _background_fails(client: ResponsesClient) -> None:
     if exchange.status in (400, 404):
         return
     require_equal("the status", 200, exchange.status)
-    failed = client.wait_until_done(exchange.json()["id"])
+    made = client.api.check_contract(exchange, "response").values[0]
+    failed = client.wait_until_done(made["id"])
     require_equal("its end", "failed", failed["status"])
     if "nobody/knows-this" not in failed["error"]["message"]:
         raise CheckFailed(f"it does not say why: {failed['error']}")

@@ -1,0 +1,78 @@
+"""`acceptance prove --blind`: records the conformance checks on the target, and judges their mutations."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from support.errors import EXIT_FAILED, EXIT_PASSED, NothingSelected
+from support.fault_injection.blind_mutations import id_of
+from support.fault_injection.blind_recordings import APIS, LeftOut, record_checks
+from support.fault_injection.blind_report import BlindReport, load_explanations
+from support.fault_injection.blind_score import CheckResults, judge_recording
+from support.reporting.files import write_atomically
+from support.results.redaction import redact_tree
+from support.servers.discovery import discover
+from support.settings import ResolvedSettings
+from support.suite import RunContext
+
+REPORT = "blind-faults.json"
+
+
+def prove_blind(
+    resolved: ResolvedSettings,
+    folder: Path,
+    *,
+    checks: Sequence[str],
+    each: int,
+    jobs: int,
+    show: Callable[[str], object],
+) -> int:
+    """The exit code. `checks`: patterns of ids, all without any; `each`: so many mutations, 0 for all.
+
+    The report goes to `folder`, the judging to `jobs` processes.
+    """
+    explanations = load_explanations()
+    started = time.monotonic()
+    target = discover(resolved.settings, resolved.origins)
+    show(f"Target:   {target.label} ({target.why})")
+    results: list[Future[CheckResults]] = []
+    left_out: list[LeftOut] = []
+    # Not `fork`: this process has threads.
+    workers = multiprocessing.get_context("spawn")
+    with (
+        closing(RunContext(resolved, target)) as suite,
+        ProcessPoolExecutor(jobs, mp_context=workers) as pool,
+    ):
+        foreign_id = ""
+        try:
+            for found in record_checks(suite, APIS, lambda name: _is_selected(name, checks)):
+                if isinstance(found, LeftOut):
+                    left_out.append(found)
+                    continue
+                results.append(pool.submit(judge_recording, found, foreign_id, each))
+                foreign_id = id_of(found.exchanges) or foreign_id
+            judged = [result.result() for result in results]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if not judged:
+        reason = f": {left_out[0].check_id}: {left_out[0].reason}" if left_out else ""
+        raise NothingSelected(f"no selected check passes on {target.label}, so nothing was judged{reason}")
+    report = BlindReport(target.label, judged, left_out, explanations, each, time.monotonic() - started)
+    file = folder / REPORT
+    write_atomically(file, (json.dumps(redact_tree(report.to_json()), indent=2) + "\n").encode())
+    for line in report.lines():
+        show(line)
+    show(f"Report:   {file} ({report.seconds:.0f} s)")
+    return EXIT_PASSED if report.passed else EXIT_FAILED
+
+
+def _is_selected(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
