@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from support.errors import CheckFailed
+from support.errors import AcceptanceError, CheckFailed
 from support.models.script import Row, Script
 from support.name_registry import unknown
 from support.programs.child_environment import child_environment
@@ -73,6 +73,7 @@ class Project:
     """A copy of a project in a git repository of its own, with one commit.
 
     `home`: of git and the tests. `timeout`: seconds for a command of either.
+    Raises `AcceptanceError` where git cannot make it.
     """
 
     def __init__(
@@ -87,12 +88,19 @@ class Project:
         for name, content in source.files.items():
             self.write(name, content)
         (home / ".gitconfig").write_text(USER, encoding="utf-8")
-        self._git("init", "--quiet")
+        self._prepare("init", "--quiet")
         # Of git's template, which not every installation has.
         (folder / ".git" / "info").mkdir(exist_ok=True)
         (folder / ".git" / "info" / "exclude").write_text(f"{CHAT_FILES}\n__pycache__\n", encoding="utf-8")
-        self._git("add", "--all")
-        self._git("commit", "--quiet", "--message", "The state before")
+        self._prepare("add", "--all")
+        self._prepare("commit", "--quiet", "--message", "The state before")
+
+    def _prepare(self, *words: str) -> None:
+        """Before Aider works on it: what fails here is no failure of Aider or its server."""
+        try:
+            self._git(*words)
+        except CheckFailed as error:
+            raise AcceptanceError(f"a project for Aider cannot be made: {error}") from None
 
     @cached_property
     def environment(self) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ HARMLESS, HARNESS = "harmless", "harness"
 MEANS = ("http", "transport", "program", "reference_server", "harness")
 SERVERS = ("target", "ollama_api")
 _KEYS = {
-    *("does", "seen", "means", "server", "on", "http", "command", "settings", "environment"),
+    *("does", "seen", "means", "server", "on", "http", "command", "settings", "programs", "stands_for"),
     *("check", "scenario", "message", "needs", "tags", "recovers", "selects"),
 }
 # What a message about an end of waiting alone has: it names no problem.
@@ -52,7 +52,10 @@ class CatalogueFault:
     http: tuple[Mapping[str, Any], ...] = ()
     command: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    # Scripts of the shell that are found first, by their names.
+    programs: Mapping[str, str] = field(default_factory=dict)
+    # The program of the suite that `command` changes, instead of that of the server.
+    stands_for: str = ""
     checks: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     recovers: tuple[str, ...] = ()
@@ -133,7 +136,8 @@ def fault_of(name: str, capability: str, row: Mapping[str, Any]) -> CatalogueFau
         http=tuple({"on": on, **one} for one in _listed(http) if one),
         command=tuple(_listed(row.get("command", ()))),
         settings=row.get("settings", {}),
-        environment=row.get("environment", {}),
+        programs=row.get("programs", {}),
+        stands_for=row.get("stands_for", ""),
         checks=tuple(_listed(row.get("check", ()))),
         scenarios=tuple(_listed(row.get("scenario", ()))),
         recovers=tuple(_listed(row.get("recovers", ()))),
@@ -153,7 +157,7 @@ def _require_whole(fault: CatalogueFault) -> None:
     if fault.capability != HARMLESS and not fault.message:
         raise CatalogueError(f"{fault.id}: no message")
     re.compile(fault.message)
-    if not (fault.http or fault.command or fault.settings or fault.environment):
+    if not (fault.http or fault.command or fault.settings or fault.programs):
         raise CatalogueError(f"{fault.id}: it changes nothing")
 
 

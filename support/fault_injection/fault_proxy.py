@@ -156,6 +156,8 @@ class FaultProxy:
         kind = answer.headers.get("content-type", "")
         if "body" in does:
             yield does["body"].encode()
+        elif does.get("frozen"):
+            yield self._previous.setdefault(request.path, await answer.whole())
         elif does.get("previous"):
             body = await answer.whole()
             key = f"{kind} {request.path}"

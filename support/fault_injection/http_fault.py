@@ -14,7 +14,7 @@ response:
                   `drop`, `twice`, `swap`, `before` or `after` with `bytes`, `merge`); `only` chooses events:
                   `first`, `done`, `last` (with a finish reason), `content`, `middle`, `usage`, or a number
                   from 0
-`previous`        the body of the response before it, on the same path
+`previous`        the body of the response before it, on the same path; `frozen`: that of the first
 `framing`         pattern and replacement on the bytes of each event, also its line ends
 `as_one`          all events in one write, when the answer is complete; `pieces`: writes of so many bytes
 `delay`, `event_delay`, `bytes_per_second`   seconds, seconds, bytes

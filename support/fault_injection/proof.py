@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def applicable(fault: CatalogueFault, healthy: RunResult) -> str:
     for name in (*fault.expected, *fault.recovers):
         verdict = healthy.verdicts.get(name, "not run")
         if verdict != "passed":
-            reason = healthy.messages.get(name, "")[:SHOWN_CHARACTERS]
+            reason = _short(healthy.messages.get(name, ""))
             return f"{name} is {verdict} without the fault" + (f": {reason}" if reason else "")
     return ""
 
@@ -107,12 +108,12 @@ def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:
     if errors := [line for line in result.notes if line != APPLIED]:
         return FaultResult(fault, Detection.HARNESS, message=_short(errors[0]), seconds=result.seconds)
     if (fault.http or fault.command) and APPLIED not in result.notes:
-        message = _short(result.output[-SHOWN_CHARACTERS:])
+        message = _end(result.output)
         return FaultResult(fault, Detection.NOT_INJECTED, message=message, seconds=result.seconds)
     if fault.capability == HARMLESS:
         wrong = [name for name, verdict in result.verdicts.items() if verdict in ("failed", "broken")]
         if wrong or result.exit_code not in COMPLETE_CODES:
-            text = "; ".join(result.messages[name] for name in wrong[:2]) or result.output
+            text = "; ".join(result.messages[name] for name in wrong[:2]) or _end(result.output)
             return FaultResult(fault, Detection.FALSE_ALARM, tuple(wrong), _short(text), result.seconds)
         return FaultResult(fault, Detection.NO_ALARM, seconds=result.seconds)
     naming = [name for name in failed if fault.names_problem(result.messages[name])]
@@ -131,8 +132,9 @@ def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:
         message = _short(" | ".join(result.messages[name] for name in failed))
         return FaultResult(fault, Detection.UNNAMED, tuple(failed), message, result.seconds)
     if result.exit_code not in COMPLETE_CODES or "broken" in result.verdicts.values():
-        broken = tuple(name for name, verdict in result.verdicts.items() if verdict == "broken")
-        text = result.messages[broken[0]] if broken else result.output
+        # A check that was skipped is not judged, such as a latency on a busy machine.
+        broken = tuple(name for name, verdict in result.verdicts.items() if verdict in ("broken", "skipped"))
+        text = result.messages[broken[0]] if broken else _end(result.output)
         return FaultResult(fault, Detection.HARNESS, broken, _short(text), result.seconds)
     return FaultResult(fault, Detection.MISSED, seconds=result.seconds)
 
@@ -146,14 +148,19 @@ def _of_harness(fault: CatalogueFault, result: RunResult) -> FaultResult:
     broken = [name for name, verdict in result.verdicts.items() if verdict == "broken"]
     text = " | ".join([*(result.messages[name] for name in broken), result.output])
     if result.exit_code in (EXIT_HARNESS, EXIT_USAGE) or broken:
-        named = fault.names_problem(text)
-        kind = Detection.EXPECTED if named else Detection.UNNAMED
-        return FaultResult(fault, kind, tuple(broken), _short(text), result.seconds)
+        found = re.search(fault.message, text)
+        kind = Detection.EXPECTED if found else Detection.UNNAMED
+        shown = _short(text[found.start() :]) if found else _end(text)
+        return FaultResult(fault, kind, tuple(broken), shown, result.seconds)
     return FaultResult(fault, Detection.MISSED, message=_short(text), seconds=result.seconds)
 
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:SHOWN_CHARACTERS]
+
+
+def _end(text: str) -> str:
+    return " ".join(text.split())[-SHOWN_CHARACTERS:]
 
 
 def lower_bound(successes: int, trials: int, confidence: float = CONFIDENCE) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from support.fault_injection.proof import (
     classify,
 )
 from support.fault_injection.proof_report import result_line, summary_lines, write_proof
-from support.fault_injection.proof_runs import FaultyTarget, SuiteRun, run_all, selection
+from support.fault_injection.proof_runs import FaultyTarget, SuiteRun, own_programs, run_all, selection
 from support.fault_injection.suite_process import import_suite
 from support.programs.run_directory import temp_prefix
 from support.servers.discovery import UrlTarget, discover
@@ -135,7 +135,7 @@ class ProveCommand:
     def _run(self, fault: CatalogueFault | None, folder: Path, name: str, words: Sequence[str]) -> SuiteRun:
         own = folder / name.replace(", ", "-").replace(" ", "-")
         options = self._faulty.options(fault, own)
-        environment: Mapping[str, str] = fault.environment if fault else {}
+        environment = own_programs(own, fault.programs) if fault else {}
         return SuiteRun(name, self._main, [*options, *words], own, environment, self._faulty.front(fault))
 
     def _take(self, run: SuiteRun, result: RunResult) -> None:

@@ -118,6 +118,19 @@ def titles_of_checks(ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(titles[name.partition(".")[0], known[name].group] for name in ids))
 
 
+def own_programs(folder: Path, scripts: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of a run that finds these scripts before the programs of their names."""
+    if not scripts:
+        return {}
+    programs = folder / "programs"
+    programs.mkdir(parents=True)
+    for name, text in scripts.items():
+        script = programs / name
+        script.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        script.chmod(0o755)
+    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
+
 class FaultyTarget:
     """The options of runs on the target, with the program of a fault in front of it."""
 
@@ -138,6 +151,9 @@ class FaultyTarget:
         words = list(self._defines)
         http, command = (fault.http, fault.command) if fault else ((), ())
         in_front_of = fault.server if fault else ""
+        if fault and fault.stands_for:
+            words.append(self._in_place_of(fault, folder))
+            command = ()
         words += [f"--define={name}={value}" for name, value in fault.settings.items()] if fault else []
         if in_front_of in ("target", "") and isinstance(self._target, CommandTarget):
             plan = Plan((str(self._target.path),), http=http, command=command)
@@ -149,6 +165,18 @@ class FaultyTarget:
         if in_front_of in ("ollama_api", ""):
             words += self._ollama_options(folder, http, command)
         return words
+
+    def _in_place_of(self, fault: CatalogueFault, folder: Path) -> str:
+        """The setting that leads to the program with the fault, in place of one that the suite uses."""
+        from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
+
+        kind = {"prometheus": PROMETHEUS, "alertmanager": ALERTMANAGER}[fault.stands_for]
+        found = kind.locate(self._settings)
+        if found is None:
+            return f"--define={fault.stands_for}_bin="
+        (folder / kind.tool).symlink_to(kind.tool_of(found.path))
+        program = write_program(folder, fault.stands_for, Plan((str(found.path),), command=fault.command))
+        return f"--define={fault.stands_for}_bin={program}"
 
     def _ollama_options(self, folder: Path, http: Changes, command: Changes) -> list[str]:
         if self._settings.ollama_api == "gateway":

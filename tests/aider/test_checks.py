@@ -17,7 +17,7 @@ from support.aider.project import (
 )
 from support.aider.run import AiderRun, require_local, require_requests, require_traffic, require_waits
 from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, THINKING, AiderRequest, aider_requests
-from support.errors import CheckFailed, NotSupported
+from support.errors import AcceptanceError, CheckFailed, NotSupported
 from support.http.exchange import Exchange
 
 SERVER = "openai/default at http://127.0.0.1:1"
@@ -191,6 +191,17 @@ def test_a_git_command_that_fails_has_its_error_in_the_first_line(project: Proje
     (project.folder / ".git" / "HEAD").unlink()
     with pytest.raises(CheckFailed, match=r"^git status fails: fatal: not a git repository"):
         assert project.uncommitted
+
+
+def test_a_project_that_git_cannot_make_is_no_failure_of_aider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "git"
+    git.write_text("#!/bin/sh\necho fatal: index.lock exists >&2\nexit 128\n", encoding="utf-8")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AcceptanceError, match=r"cannot be made: git init fails: fatal: index.lock exists"):
+        Project(ProjectSource.load("archive"), tmp_path / "work", tmp_path / "home")
 
 
 def test_changes_are_seen_without_a_commit_and_files_of_the_chat_are_none(project: Project) -> None:

@@ -1,0 +1,64 @@
+"""`acceptance prove` as a whole: faults that are detected, one that no check of the run sees, wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.programs.process import CompletedCommand, run_command
+from tests.timeouts import PATIENCE
+
+ACCEPTANCE = Path(sys.executable).with_name("acceptance")
+
+
+def prove(*words: str | Path) -> CompletedCommand:
+    return run_command([ACCEPTANCE, "prove", *words], within=5 * PATIENCE, env=dict(os.environ))
+
+
+def test_three_faults_and_a_harmless_variant_on_the_reference_server(tmp_path: Path) -> None:
+    """Of an HTTP exchange, of a stream, of the command line."""
+    faults = ("openai.usage.total", "openai.stream.no_done", "binary.version.exit_code")
+    words = [word for name in faults for word in ("--fault", name)]
+    done = prove(*words, "--target", "reference", "--reports-dir", tmp_path)
+    assert done.exit_code == 0, done.describe()
+    assert "3 of 3 faults detected, 3 by the expected check: at least 36.8% of such faults" in done.stdout
+    proof = json.loads((tmp_path / "proof.json").read_text(encoding="utf-8"))
+    assert [fault["verdict"] for fault in proof["faults"]] == ["detected"] * 3
+    assert {fault["by"][0] for fault in proof["faults"]} == {
+        '"mistralrs -V" prints name and semantic version',
+        "openai.chat.answer.single_choice",
+        "openai.chat.stream.well_formed",
+    }
+    assert "`openai.stream.no_done`" in (tmp_path / "proof.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--fault", "openai.nothing"], "acceptance: there is no fault 'openai.nothing'"),
+        (["--capability", "nothing"], "acceptance: there is no capability 'nothing'"),
+        (["--fault", "openai.usage.total", "--target", "/nowhere"], "/nowhere"),
+        (["--jobs", "0"], "'0' is no whole number from 1"),
+    ],
+)
+def test_wrong_usage_is_one_line(words: list[str], message: str) -> None:
+    done = prove(*words)
+    assert (done.exit_code, message in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.describe()
+
+
+def test_a_fault_that_the_target_cannot_show_is_one_line() -> None:
+    """The reference server accepts tools from pages of other sites: a known issue."""
+    done = prove("--fault", "mcp.errors.origin", "--target", "reference")
+    assert done.exit_code == 2, done.describe()
+    assert "mcp.errors.origin cannot be shown on mistralrs-reference" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_list_starts_nothing() -> None:
+    done = prove("--list", "--capability", "mcp")
+    assert done.exit_code == 0
+    assert "mcp.session.initialize  (mcp, http)  " in done.stdout
