@@ -31,7 +31,10 @@ from support.errors import (
 )
 from support.results.redaction import redact, redact_output
 from support.results.standard_streams import refused_output
+from support.suite_folder import enter_suite_folder
 from support.user_files import problem_of, problem_with_name
+
+PACKAGE = "mistralrs-acceptance"
 
 
 class Number(click.IntRange):
@@ -145,6 +148,7 @@ def _exit_after(error: click.UsageError) -> NoReturn:
 
 
 @click.group("acceptance", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=PACKAGE, message="%(package)s %(version)s")
 def main() -> None:
     """Tests whether a mistral.rs server is ready for production.
 
@@ -230,6 +234,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
     _exit_at_signals()
+    enter_suite_folder()
     from support.runner import entry_point, rerun, selection
 
     if ci:
@@ -324,6 +329,7 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
     Each is a program, a URL, or the folder of reports of an earlier run. A program or a URL
     is run first, with these options, into comparison/old or comparison/new below the reports.
     """
+    enter_suite_folder()
     from support.runner.upgrade import compare_targets
     from support.settings import load_settings
 

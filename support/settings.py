@@ -25,6 +25,7 @@ from support.results.decision import Gate
 from support.results.program_version import ProgramVersion
 from support.results.redaction import REDACTED, redactor_for, set_redactor
 from support.results.scope import CAPABILITIES, FORMATS, Scope
+from support.suite_folder import user_path
 from support.user_files import problem_of, read_regular_file
 
 SETTINGS_FILE = Path("acceptance.toml")
@@ -278,11 +279,11 @@ class Settings(BaseModel):
     @classmethod
     def _path(cls, value: object) -> object:
         """`~` is the home of the user: a shell expands it neither in quotes nor behind `=`."""
-        if not isinstance(value, str):
-            return value
-        if not value:
+        if value == "":
             raise ValueError("it is empty")
-        return _expanded(value)
+        if not isinstance(value, str | Path):
+            return value
+        return user_path(_expanded(str(value)))
 
     # The last one of its kind: pydantic calls it first.
     @field_validator("*", mode="before")
@@ -553,7 +554,7 @@ def load_settings(
     """
     known = Settings.model_fields
     chosen = {name.strip().lower(): value for name, value in (defines or {}).items()}
-    in_file = _read_file(SETTINGS_FILE)
+    in_file = _read_file(user_path(SETTINGS_FILE))
 
     for name, setting, origin in [
         *((name, name, f"-D {name}=...") for name in chosen),

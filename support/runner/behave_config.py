@@ -20,9 +20,10 @@ from cucumber_tag_expressions import TagExpressionError
 from support.errors import SettingsError
 from support.results.behave_types import BehaveConfig
 from support.runner import tags
-from support.runner.project_configuration import PROJECT_FILE, use_project_configuration
+from support.runner.project_configuration import use_project_configuration
 from support.runner.selection import FOLDERS, SUITES
 from support.settings import NO_NAME, ResolvedSettings, load_settings
+from support.suite_folder import PROJECT_FILE
 
 # Options of the recorder and of the entry point, passed as behave userdata.
 INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "earlier_no_go", "last_iteration"})

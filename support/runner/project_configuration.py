@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,10 +21,8 @@ from behave import configuration
 
 from support.errors import EXIT_USAGE, SettingsError
 from support.results.standard_streams import open_closed_streams
-from support.user_files import read_regular_file
+from support.suite_folder import PROJECT_FILE, RUNNER, names_the_runner
 
-PROJECT_FILE = Path("pyproject.toml")
-RUNNER = "support.runner.runner:GuardedRunner"
 # Files that belong to behave alone, and files of several programs with the section of behave.
 _OWN_FILES = ("behave.ini", ".behaverc")
 _SECTIONS = {"setup.cfg": "[behave", "tox.ini": "[behave", "pyproject.toml": "[tool.behave"}
@@ -53,7 +50,7 @@ _ignored_variables: list[str] = []
 
 def use_project_configuration() -> bool:
     """From now on behave reads the project's file alone; False when the current folder is no checkout."""
-    if not _names_the_runner(PROJECT_FILE):
+    if not names_the_runner(PROJECT_FILE):
         return False
     open_closed_streams()
     if configuration.config_filenames is not _project_files:
@@ -136,15 +133,6 @@ def misspelled_variables() -> str:
 
 def _project_files() -> Iterator[str]:
     yield str(PROJECT_FILE)
-
-
-def _names_the_runner(file: Path) -> bool:
-    try:
-        document: Mapping[str, object] = tomllib.loads(read_regular_file(file).decode())
-        tool = document["tool"]["behave"]  # type: ignore[index]
-        return RUNNER in (tool["runner"], *tool.get("runners", {}).values())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, LookupError, TypeError, AttributeError):
-        return False
 
 
 def _other_files(*folders: Path) -> Iterator[Path]:

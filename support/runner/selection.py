@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.errors import SettingsError
 from support.settings import MODEL_FILES
+from support.suite_folder import user_path
 
 # Short names of folders of `features/`; the tags of run classes are names too.
 FOLDERS = {
@@ -94,7 +95,7 @@ def target_settings(target: str) -> list[str]:
         place = setting_of_option("--target", "target_url", target)
         return [*setting_of_option("--target", "acceptance_target", "auto"), *place]
     # A shell does not expand `~` behind `=`.
-    path = os.path.expanduser(target)  # noqa: PTH111 - a name of an unknown user stays as it is
+    path = user_path(Path(os.path.expanduser(target)))  # noqa: PTH111 - a name of an unknown user stays as it is
     program = path if os.path.lexists(path) else shutil.which(target)
     if program is None:
         raise SettingsError(
@@ -116,7 +117,7 @@ def model_settings(given: str) -> list[str]:
     """Settings for the folder of a model, or for one file of it."""
     if not given.strip():
         raise SettingsError("--model is empty; give the folder or the file of a model, or leave it out")
-    model = Path(given)
+    model = user_path(Path(given))
     if model.is_dir():
         folder = setting_of_option("--model", "test_model_path", str(model))
         return [*folder, "test_model_file=", "option.test_model_file=--model"]

@@ -15,6 +15,7 @@ from support.results.known_issues import KnownIssues
 from support.results.redaction import redact
 from support.results.standard_streams import output_is_lost
 from support.runner.selection import target_settings
+from support.suite_folder import user_path
 
 FOLDER = "comparison"
 Run = Callable[[Sequence[str]], int]
@@ -32,7 +33,7 @@ class Side:
     @classmethod
     def of(cls, name: str, folder: Path) -> Side:
         """Raises `SettingsError` for what is neither."""
-        path = Path(name)
+        path = user_path(Path(name))
         if path.is_dir() or path.suffix == ".json":
             return cls(name, path, load_finished_run(path))
         try:

@@ -13,7 +13,7 @@ from tests.style.reading import ENVIRONMENT, STEPS, SUPPORT, imports, named
 # From bottom to top; each package or module of support/ stands in one line.
 LAYERS = (
     ("errors", "units", "user_files", "waiting"),
-    ("name_registry",),
+    ("name_registry", "suite_folder"),
     ("results", "models"),
     ("settings",),
     ("programs", "http"),

@@ -1,0 +1,74 @@
+"""The wheel: a server is judged from any folder, in an environment that has nothing but the wheel."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.programs.install import find_uv
+from support.settings import default_cache
+from tests.runs.launching import ROOT, Launched, Run
+
+SECONDS = 300.0
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`acceptance` of an environment with the wheel alone."""
+    uv = find_uv()
+    if uv is None:
+        pytest.skip("uv is not installed: `python3 tools/setup.py` fetches it")
+    folder = tmp_path_factory.mktemp("package")
+    for words in (
+        ["build", "--wheel", "--out-dir", str(folder), str(ROOT)],
+        ["venv", "--python", sys.executable, str(folder / "environment")],
+    ):
+        subprocess.run([uv, *words, "--quiet"], check=True, timeout=SECONDS)
+    (wheel,) = folder.glob("*.whl")
+    python = folder / "environment" / "bin" / "python"
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), str(wheel)]
+    subprocess.run(install, check=True, timeout=SECONDS)
+    return python.with_name("acceptance")
+
+
+def run(program: Path, folder: Path, *words: str) -> Run:
+    environment = {"PYTHONPATH": "", "ACCEPTANCE_CACHE_DIR": str(default_cache())}
+    return Launched(folder, [str(program), *words], environment).end()
+
+
+def test_it_judges_a_server_from_any_folder(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "acceptance.toml").write_text('acceptance_html = false\nacceptance_reports_dir = "verdict"\n')
+    done = run(
+        program,
+        tmp_path,
+        "run",
+        "binary",
+        "--target",
+        "reference",
+        "--name",
+        "prints name and semantic version",
+    )
+    assert done.exit_code == 0, done.output
+    assert "2 scenarios in" in done.stdout, done.output
+    assert {entry.name for entry in tmp_path.iterdir()} >= {"verdict", "acceptance.toml"}
+    assert (tmp_path / "verdict" / "report.json").is_file()
+    assert not (tmp_path / "features").exists()
+    assert (done.processes, done.temporary) == ((), ())
+
+
+def test_paths_of_the_user_are_those_of_their_folder(program: Path, tmp_path: Path) -> None:
+    wrong = run(program, tmp_path, "run", "binary", "--target", "./no-such-program")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith("acceptance: --target './no-such-program' is not an existing program")
+    (tmp_path / "mistralrs").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "mistralrs").chmod(0o755)
+    found = run(program, tmp_path, "run", "binary", "--target", "./mistralrs")
+    assert str(tmp_path / "mistralrs") in found.stdout + found.stderr, found.output
+
+
+def test_it_has_a_version(program: Path, tmp_path: Path) -> None:
+    done = run(program, tmp_path, "--version")
+    assert (done.exit_code, done.stdout.split()[:2]) == (0, ["mistralrs-acceptance", "0.1.0"]), done.output
