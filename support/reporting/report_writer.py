@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import platform
 import shlex
 import shutil
@@ -33,6 +32,7 @@ from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, mark_accepted, write_measurements
 from support.reporting.files import REPORT, USAGE, lock_reports, write_atomically
+from support.reporting.github_job import job_annotations, write_job_summary
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import (
@@ -239,10 +239,12 @@ class RunReports:
             verdict = replace(self._written.verdict, exit_code=signalled, unwritten=())
             self._written = self._write_again(verdict)
         self._remove_unwanted()
-        self._write_ci_summary(self._written.summary)
+        write_job_summary(self._written.summary)
         verdict, shown = self._written.verdict, self._written.shown
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
+        for line in job_annotations(verdict):
+            print(line, flush=True)
         if output_is_lost():
             print(redact(verdict.text), file=sys.stderr)
         for name, why in self._unmade.items():
@@ -406,18 +408,6 @@ class RunReports:
                 Evidence(USAGE, "text/csv", usage.read_bytes()),
             ]
         self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
-
-    @staticmethod
-    def _write_ci_summary(text: str) -> None:
-        # GitHub shows on the page of the job what is added to this file.
-        if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-            try:
-                with Path(page).open("a", encoding="utf-8") as stream:
-                    stream.write(text)
-            except OSError as error:
-                print(
-                    f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {problem_of(error)}", file=sys.stderr
-                )
 
     @cached_property
     def _facts(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ TOP_LEVEL = {
     ".gitignore",
     "Makefile",
     "README.md",
+    "action.yml",
     "known_issues.toml",
     "docs",
     "environment.py",
