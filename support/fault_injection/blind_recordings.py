@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -28,13 +29,14 @@ MAX_REQUEST_BYTES = 1_000_000
 class Recording:
     """The exchanges of a check that has passed on a server. It can be sent to another process.
 
-    `own`: so many of them are the check's; those of a health check follow.
+    `own`: so many of them are the check's; those of a health check follow. `recorded_at`: seconds since 1970.
     """
 
     check_id: str
     server: Endpoint
     exchanges: tuple[Exchange, ...]
     own: int
+    recorded_at: float
 
     @property
     def api(self) -> str:
@@ -90,7 +92,7 @@ def _record(suite: RunContext, check: Check) -> Recording | LeftOut:
         model_file=partial(Path, file) if file is not None else None,
         surroundings=None,
     )
-    return Recording(check.id, plain, exchanges, _own(check, len(exchanges)))
+    return Recording(check.id, plain, exchanges, _own(check, len(exchanges)), time.time())
 
 
 def run_on(client: ApiClient, server: Endpoint, check: Check) -> Outcome:

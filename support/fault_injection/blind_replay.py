@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from support.conformance.case_table import all_checks
+from support.conformance.contract import RECORDED_AT
 from support.fault_injection.blind_mutations import Mutation
 from support.fault_injection.blind_recordings import Recording, run_on
 from support.http.client import ApiClient
@@ -86,6 +87,8 @@ def judge(recording: Recording, mutation: Mutation | None = None) -> Judgement:
         for number, changed in mutation.apply().items():
             exchanges[number] = changed
     client = ReplayedClient(exchanges)
+    # A later judgement must not make the times in the responses wrong.
+    clock = RECORDED_AT.set(recording.recorded_at)
     try:
         outcome = run_on(
             client, replace(recording.server, base_url=NOWHERE), all_checks()[recording.check_id]
@@ -94,6 +97,8 @@ def judge(recording: Recording, mutation: Mutation | None = None) -> Judgement:
         return Judgement("undecided", text=str(error))
     except Exception as error:  # noqa: BLE001 - a check must never fail so, and that is a result
         return Judgement("broken", type(error).__name__, str(error))
+    finally:
+        RECORDED_AT.reset(clock)
     if outcome.passed:
         return Judgement("survived")
     failure = outcome.failures[0] if outcome.failures else None

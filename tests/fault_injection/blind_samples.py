@@ -7,7 +7,7 @@ from dataclasses import replace
 from support.conformance.case_table import get_case
 from support.fault_injection.blind_recordings import Recording
 from support.http.exchange import Exchange
-from tests.conformance.samples import SERVER, chat, chunk, reply, stream
+from tests.conformance.samples import NOW, SERVER, chat, chunk, reply, stream
 
 WHOLE, STREAMED = "openai.chat.answer.not_empty", "openai.chat.stream.role"
 CHUNKS = [
@@ -29,7 +29,7 @@ def recording(check_id: str, *answers: Exchange) -> Recording:
         )
         for answer in answers
     ]
-    return Recording(check_id, replace(SERVER, key=None), tuple(sent), own=len(sent))
+    return Recording(check_id, replace(SERVER, key=None), tuple(sent), own=len(sent), recorded_at=NOW)
 
 
 def whole(content: str = "The comet comes back.") -> Recording:
