@@ -31,7 +31,7 @@ from support.errors import (
 )
 from support.results.redaction import redact, redact_output
 from support.results.standard_streams import refused_output
-from support.suite_folder import enter_suite_folder
+from support.suite_folder import enter_suite_folder, user_path
 from support.user_files import problem_of, problem_with_name
 
 PACKAGE = "mistralrs-acceptance"
@@ -408,6 +408,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     Exit codes: 0 each fault was detected and no harmless variant was, 1 otherwise, 2 wrong usage,
     settings or target, 4 the suite itself could not run.
     """
+    enter_suite_folder()
     from support.fault_injection.catalogue import chosen
     from support.fault_injection.proof_command import ProveCommand
     from support.runner import selection
@@ -428,7 +429,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     by_option = dict(define.partition("=")[::2] for define in chosen_target)
     options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
     resolved = load_settings(settings | by_option, options)
-    reports = reports_dir or resolved.settings.acceptance_reports_dir / "proof"
+    reports = user_path(reports_dir) if reports_dir else resolved.settings.acceptance_reports_dir / "proof"
     if blind:
         from support.fault_injection.blind_command import prove_blind
 
@@ -460,6 +461,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     ID is the id of a check or the title of a scenario. The entry is added to accepted.toml
     (setting acceptance_accepted), with its failure in the last run: another one counts.
     """
+    enter_suite_folder()
     import getpass
 
     from support.reporting.files import write_atomically
@@ -513,11 +515,13 @@ def certify(folders: tuple[Path, ...], output: Path, defines: tuple[str, ...]) -
     the machine, versions and SHA-256 of program, models and suite. Use the settings of the run. Exit
     code 0 for GO and NO-GO, 2 when there is no complete run, or something has changed since.
     """
+    enter_suite_folder()
     from support.certificate.certify import certify as make
     from support.settings import load_settings
 
     resolved = load_settings(dict(define.partition("=")[::2] for define in defines))
-    click.echo(make(resolved, folders or (resolved.settings.acceptance_reports_dir,), output))
+    reports = [user_path(folder) for folder in folders] or [resolved.settings.acceptance_reports_dir]
+    click.echo(make(resolved, reports, user_path(output)))
 
 
 @main.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +69,9 @@ def read(file: Path) -> bytes:
         raise SettingsError(f"{file} cannot be read ({problem_of(error)})") from None
 
 
-def digest_of_files(folder: Path, files: Iterable[Path]) -> str:
-    """One SHA-256 of several files of a folder: that of their manifest."""
-    text = _text({file.relative_to(folder).as_posix(): sha256_of(file) for file in files})
+def digest_of_files(files: Mapping[str, Path]) -> str:
+    """One SHA-256 of several files by their names: that of their manifest."""
+    text = _text({name: sha256_of(file) for name, file in files.items()})
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,12 +13,15 @@ from support.models.script import Script
 from support.models.store import ModelStore
 from support.performance.machine_profile import MachineProfile
 from support.settings import Settings
+from support.suite_folder import PACKAGED
 from support.units import JsonObject
 
-ROOT = Path(__file__).parents[2]
+# A wheel has the code, and all else of the suite in a folder beside it.
+CODE = Path(__file__).parents[2]
+ROOT = PACKAGED if (PACKAGED / "features").is_dir() else CODE
 # What decides the result of a run, beside the installed packages.
-SUITE = ("features", "steps", "support")
-SUITE_FILES = ("environment.py", "known_issues.toml", "pyproject.toml", "uv.lock")
+FOLDERS = ("features", "steps")
+FILES = ("environment.py", "known_issues.toml", "pyproject.toml", "uv.lock")
 TARGET_FILE = "target file"
 COMMAND = "command"
 # Of the files of a model; others describe it.
@@ -65,15 +68,15 @@ def suite_facts() -> JsonObject:
 
 
 def suite_digest(root: Path = ROOT) -> str:
-    """One SHA-256 of the features, the steps and the code."""
-    files = [root / name for name in SUITE_FILES if (root / name).is_file()]
-    for folder in SUITE:
-        files += [
-            file
-            for file in (root / folder).rglob("*")
+    """One SHA-256 of the features, the steps and the code. A wheel has no uv.lock: its own is another one."""
+    files = {name: root / name for name in FILES if (root / name).is_file()}
+    for folder in (*(root / name for name in FOLDERS), CODE / "support"):
+        files |= {
+            file.relative_to(folder.parent).as_posix(): file
+            for file in folder.rglob("*")
             if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc"
-        ]
-    return digest_of_files(root, files)
+        }
+    return digest_of_files(files)
 
 
 def packages() -> dict[str, str]:

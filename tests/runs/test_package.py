@@ -72,3 +72,23 @@ def test_paths_of_the_user_are_those_of_their_folder(program: Path, tmp_path: Pa
 def test_it_has_a_version(program: Path, tmp_path: Path) -> None:
     done = run(program, tmp_path, "--version")
     assert (done.exit_code, done.stdout.split()[:2]) == (0, ["mistralrs-acceptance", "0.1.0"]), done.output
+
+
+def test_a_run_is_certified_and_its_faults_are_proven_in_any_folder(program: Path, tmp_path: Path) -> None:
+    """Known issues, features and steps are those of the wheel, all else is the user's."""
+    name = "prints name and semantic version"
+    ran = run(program, tmp_path, "run", "binary", "--target", "reference", "--name", name)
+    assert ran.exit_code == 0, ran.output
+    certified = run(program, tmp_path, "certify", "reports", "-o", "made")
+    assert certified.exit_code == 0, certified.output
+    known = tmp_path / "made" / "runs" / "1" / "known_issues.toml"
+    assert known.read_bytes() == (ROOT / "known_issues.toml").read_bytes()
+    assert run(program, tmp_path, "verify", "made").exit_code == 0
+    title = '"mistralrs -V" prints name and semantic version'
+    accepted = run(program, tmp_path, "accept", title, "--reason", "a reason", "--until", "2099-01-01")
+    assert accepted.exit_code == 0, accepted.output
+    fault = ("--fault", "binary.version.exit_code", "--target", "reference", "--reports-dir", "proof")
+    proven = run(program, tmp_path, "prove", *fault)
+    assert proven.exit_code == 0, proven.output
+    assert (proven.processes, proven.temporary) == ((), ())
+    assert {entry.name for entry in tmp_path.iterdir()} >= {"accepted.toml", "made", "proof", "reports"}
