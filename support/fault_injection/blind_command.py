@@ -16,7 +16,7 @@ from support.fault_injection.blind_mutations import id_of
 from support.fault_injection.blind_recordings import APIS, LeftOut, record_checks
 from support.fault_injection.blind_report import BlindReport, load_explanations
 from support.fault_injection.blind_score import CheckResults, judge_recording
-from support.reporting.files import write_atomically
+from support.reporting.files import prepare_folder, write_atomically
 from support.results.redaction import redact_tree
 from support.servers.discovery import discover
 from support.settings import ResolvedSettings
@@ -41,6 +41,7 @@ def prove_blind(
     explanations = load_explanations()
     started = time.monotonic()
     target = discover(resolved.settings, resolved.origins)
+    prepare_folder(folder)
     show(f"Target:   {target.label} ({target.why})")
     results: list[Future[CheckResults]] = []
     left_out: list[LeftOut] = []

@@ -22,6 +22,7 @@ from support.fault_injection.proof_report import result_line, summary_lines, wri
 from support.fault_injection.proof_runs import FaultyTarget, SuiteRun, own_programs, run_all, selection
 from support.fault_injection.suite_process import import_suite
 from support.programs.run_directory import temp_prefix
+from support.reporting.files import prepare_folder
 from support.servers.discovery import UrlTarget, discover
 from support.settings import ResolvedSettings
 
@@ -61,6 +62,7 @@ class ProveCommand:
         self._every = every
         selected = [self._with_rate(fault, every) for fault in chosen(ids, capabilities)]
         self._require_possible(selected, ids)
+        prepare_folder(self._reports)
         started = time.monotonic()
         import_suite()
         self._print(

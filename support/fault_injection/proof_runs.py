@@ -87,11 +87,17 @@ class SuiteRun:
             self.process.stop()
         return not self.process.alive
 
+    def stop(self) -> None:
+        """End what was started. May be called twice."""
+        if self._process is not None:
+            self._process.stop()
+        if self._proxy is not None:
+            self._proxy.stop()
+
     def result(self) -> RunResult:
         """What came of it, when it has ended."""
         code = self.process.stop()
-        if self._proxy is not None:
-            self._proxy.stop()
+        self.stop()
         text = (self.folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
         seconds = (self.process.ended or time.monotonic()) - self.process.started
         return RunResult.read(self.folder, code, text[-OUTPUT_CHARACTERS:], seconds)
@@ -199,8 +205,9 @@ def run_all(runs: Iterator[SuiteRun], jobs: int, ended: Callable[[SuiteRun, RunR
     try:
         while True:
             while len(running) < jobs and (run := next(runs, None)) is not None:
-                run.start()
+                # Before its start, of which a part may fail.
                 running.append(run)
+                run.start()
             if not running:
                 return
             done = _first_ended(running)
@@ -208,7 +215,7 @@ def run_all(runs: Iterator[SuiteRun], jobs: int, ended: Callable[[SuiteRun, RunR
             ended(done, done.result())
     finally:
         for run in running:
-            run.process.stop()
+            run.stop()
 
 
 def _first_ended(running: Sequence[SuiteRun]) -> SuiteRun:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from support.programs.process import child_preexec, kill_tree, managed, process_tree, wait_until_exited
+from support.programs.run_directory import remove_folders_of
 
 # What most runs import sooner or later.
 _PACKAGES = ("runner", "reporting", "results", "conformance", "conformance.oracles", "chat", "servers")
@@ -82,6 +83,7 @@ class SuiteProcess:
             self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             self.ended = time.monotonic()
             wait_until_exited(tree)
+            remove_folders_of(self.pid)
         managed.discard(self)
         return self._code
 

@@ -61,7 +61,12 @@ class RunDirectory:
 
 def remove_own_folders() -> None:
     """Remove the temporary folders of this process: an interruption may come just after one was made."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{temp_prefix()}*"):
+    remove_folders_of(os.getpid())
+
+
+def remove_folders_of(pid: int) -> None:
+    """Remove the temporary folders of a process that was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}{pid}-*"):
         _remove(folder)
 
 

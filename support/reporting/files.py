@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from support.errors import SettingsError
+from support.user_files import problem_of
 
 # Names in the folder of reports: of a run, and of the runs of `--iterations`.
 REPORT, USAGE, ITERATIONS = "report.json", "resource-usage.csv", "iterations"
@@ -47,6 +48,20 @@ def lock_reports(folder: Path) -> None:
         os.close(descriptor)
         return
     _locked[place] = descriptor
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make and lock a folder of results, before what takes long.
+
+    Raises `SettingsError` when nothing can be written there, or another run writes to it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_reports(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(f"the reports folder {folder} cannot be written ({problem_of(error)})") from None
 
 
 def write_atomically(file: Path, data: bytes) -> Path:

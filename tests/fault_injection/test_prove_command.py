@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
@@ -48,6 +49,63 @@ def test_three_faults_and_a_harmless_variant_on_the_reference_server(tmp_path: P
 def test_wrong_usage_is_one_line(words: list[str], message: str) -> None:
     done = prove(*words)
     assert (done.exit_code, message in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.describe()
+
+
+def test_a_reports_folder_that_cannot_be_written_is_found_before_the_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = (
+        "--fault",
+        "openai.usage.total",
+        "--target",
+        "reference",
+        "--reports-dir",
+        tmp_path / "file" / "a",
+    )
+    done = prove(*words)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.describe()
+    assert "cannot be written (a file is where a folder should be)" in done.stderr
+
+
+def test_one_reports_folder_is_for_one_command_at_a_time(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = prove("--fault", "openai.usage.total", "--target", "reference", "--reports-dir", tmp_path)
+    finally:
+        os.close(descriptor)
+    assert (done.exit_code, done.stdout) == (2, ""), done.describe()
+    assert "another run writes to the reports folder" in done.stderr
+
+
+STOPPED = """
+import sys, tempfile
+from pathlib import Path
+from support.fault_injection.suite_process import SuiteProcess
+from support.programs.run_directory import RunDirectory
+from support.waiting import wait_until
+
+def run(words):
+    RunDirectory().lock()
+    Path(words[-1]).touch()
+    while True:
+        pass
+
+place = Path(sys.argv[1])
+process = SuiteProcess(run, [str(place / "begun")], place / "output.txt", {})
+wait_until("its start", lambda: (place / "begun").exists(), timeout=20)
+assert list(place.glob("acceptance-run-*"))
+process.stop()
+print([path.name for path in place.glob("acceptance-run-*")])
+"""
+
+
+def test_a_run_that_is_stopped_leaves_no_temporary_folder(tmp_path: Path) -> None:
+    done = run_command(
+        [sys.executable, "-c", STOPPED, tmp_path],
+        within=PATIENCE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert (done.exit_code, done.stdout) == (0, "[]\n"), done.describe()
 
 
 def test_a_fault_that_the_target_cannot_show_is_one_line() -> None:
