@@ -3,13 +3,14 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup acceptance acceptance-real test measurements clean
+.PHONY: help setup acceptance acceptance-real test measurements mutation clean
 
 help:
 	@echo "make acceptance        test the server: a real one if present, else the reference server; ARGS=\"...\""
 	@echo "make acceptance-real   the same on the real mistralrs, built first when it is missing (18 to 28 minutes)"
 	@echo "make test              the project's own tests"
 	@echo "make measurements      measure the figures of docs/measurements.md again"
+	@echo "make mutation          change the code that a verdict comes from: each change has to fail a test (minutes)"
 	@echo "make clean             remove the environment and the reports (not the shared cache)"
 
 setup:
@@ -27,6 +28,10 @@ test: setup
 
 measurements: setup
 	@$(BIN)/python tools/measure.py $(ARGS)
+
+mutation: setup
+	@$(PYTHON) tools/setup.py --group mutation
+	@$(BIN)/python tools/mutation.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache reports/*

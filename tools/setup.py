@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the project's environment in .venv: `python3 tools/setup.py`. Quick when it is there already.
 
-`--group NAME` adds optional packages (clients, fuzz, distributed); later calls keep them, until `make clean`.
+`--group NAME` adds optional packages (clients, fuzz, distributed, mutation); later calls keep them, until
+`make clean`.
 It also installs the program that makes the HTML report (Allure, and Node.js if that is missing) in the cache.
 
 Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetched with pip into .cache/.
@@ -28,7 +29,7 @@ OWN_UV = PROJECT / ".cache" / "uv"
 COMPILED = PROJECT / ".venv" / "compiled-uv.lock"
 ACCEPTANCE = PROJECT / ".venv" / ("Scripts/acceptance.exe" if os.name == "nt" else "bin/acceptance")
 # The optional groups of packages, and those that were installed.
-GROUPS = ("clients", "fuzz", "distributed")
+GROUPS = ("clients", "fuzz", "distributed", "mutation")
 KEPT_GROUPS = PROJECT / ".venv" / "groups.txt"
 PYTHONS = ((3, 11), (3, 13))
 

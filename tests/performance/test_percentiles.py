@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support.performance.percentiles import CONFIDENCE, Verdict, percentile, smallest_sample
+from support.performance.percentiles import CONFIDENCE, Verdict, nearest_rank, percentile, smallest_sample
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ def test_the_value_is_one_of_the_sample() -> None:
     values = [float(number) for number in range(1, 101)]
     assert [percentile(values, level).value for level in (0.5, 0.9, 0.95, 0.99)] == [50, 90, 95, 99]
     assert percentile([7.0], 0.99).value == 7
+    assert nearest_rank([float(number) for number in range(1, 201)], 100) == 200
+    assert nearest_rank(values, 0) == 1
 
 
 def test_the_verdict_is_that_of_the_bounds() -> None:
@@ -44,6 +46,8 @@ def test_the_verdict_is_that_of_the_bounds() -> None:
     assert found.verdict(found.high) is Verdict.PASS
     assert found.verdict(found.value) is Verdict.NOT_ENOUGH_EVIDENCE
     assert found.verdict(found.low - 0.5) is Verdict.FAIL
+    assert found.verdict(found.low) is Verdict.NOT_ENOUGH_EVIDENCE
+    assert (found.level, found.samples) == (0.9, 200)
 
 
 def test_a_small_sample_has_a_value_and_no_verdict_of_pass() -> None:
@@ -52,9 +56,15 @@ def test_a_small_sample_has_a_value_and_no_verdict_of_pass() -> None:
     assert found.verdict(1000.0) is Verdict.NOT_ENOUGH_EVIDENCE
 
 
+def test_a_sample_without_bounds_has_no_verdict() -> None:
+    found = percentile([1.0, 2.0, 3.0], 0.5)
+    assert (found.low, found.high) == (None, None)
+    assert found.verdict(0.5) is found.verdict(4.0) is Verdict.NOT_ENOUGH_EVIDENCE
+
+
 @pytest.mark.parametrize(
     ("values", "level"), [([], 0.9), ([1.0], 0.0), ([1.0], 1.0), ([1.0, float("nan")], 0.5)]
 )
 def test_what_is_no_percentile_is_an_error(values: list[float], level: float) -> None:
-    with pytest.raises(ValueError, match=r"percentile between|not finite"):
+    with pytest.raises(ValueError, match=r"^a percentile between|^a value is not finite"):
         percentile(values, level)

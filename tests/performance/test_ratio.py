@@ -7,7 +7,7 @@ import random
 import pytest
 
 from support.performance.comparison import Finding, finding_of
-from support.performance.ratio import CONFIDENCE, paired_ratio
+from support.performance.ratio import CONFIDENCE, mean_of_rounds, paired_ratio
 
 ROUNDS = 8
 
@@ -52,11 +52,24 @@ def test_up_and_down_are_the_same_distance() -> None:
     ("first", "second", "problem"),
     [
         ([1.0, 2.0], [1.0, 2.0], "needs 3 rounds, found 2"),
-        ([1.0, 2.0, 3.0], [1.0, 2.0], "3 rounds of the first target and 2"),
-        ([1.0, 0.0, 3.0], [1.0, 2.0, 3.0], "positive figures"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "^3 rounds of the first target and 2"),
+        ([1.0, 0.0, 3.0], [1.0, 2.0, 3.0], "^a ratio needs positive figures in each round$"),
         ([1.0, float("inf"), 3.0], [1.0, 2.0, 3.0], "positive figures"),
     ],
 )
 def test_what_is_no_comparison_is_an_error(first: list[float], second: list[float], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         paired_ratio(first, second)
+
+
+def test_the_mean_of_rounds_has_students_interval() -> None:
+    # The quantile of Student's distribution is 4.303 for 95 % and two degrees of freedom.
+    found = mean_of_rounds([1.0, 2.0, 3.0])
+    assert str(found) == "2 (-0.484 to 4.48, 3 rounds)"
+    assert found.rounds == 3
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [1.0, 2.0, float("nan")]])
+def test_what_has_no_mean_is_an_error(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"^a mean needs 3 rounds of finite figures, found \[1.0, 2.0"):
+        mean_of_rounds(values)

@@ -6,7 +6,7 @@ import pytest
 
 from support.errors import CheckFailed, SeveralFailures, cause_of
 from support.http.responsiveness import ServerUnresponsive
-from support.results.causes import comparable, panic_in, why_ended
+from support.results.causes import COMPARED_CHARACTERS, comparable, neutral, panic_in, panic_lines, why_ended
 
 PANIC = (
     "2026-11-29T10:00:00.123Z  INFO loading\n"
@@ -57,6 +57,35 @@ def test_a_panic_has_its_place_and_its_message() -> None:
     panic = "panicked at src/embedding.rs:100:17: called `unwrap()` on a `None` value"
     assert panic_in(PANIC) == why_ended(PANIC) == panic
     assert not panic_in("all is well")
+    assert panic_lines(PANIC) == PANIC.splitlines()[1:2]
+
+
+@pytest.mark.parametrize(
+    ("log", "panic"),
+    [
+        ("panicked at a.rs:1:\nlast", "panicked at a.rs:1: last"),
+        ("panicked at a.rs:1:", "panicked at a.rs:1:"),
+        ("panicked at a.rs:1\nanother line", "panicked at a.rs:1"),
+        ("a panicked at b panicked at c", "panicked at b panicked at c"),
+    ],
+)
+def test_a_panic_is_one_line_or_two(log: str, panic: str) -> None:
+    assert panic_in(log) == panic
+
+
+def test_the_last_error_of_a_log_is_why_it_ended() -> None:
+    assert why_ended("error: first\nFatal error: no memory\nbye") == "Fatal error: no memory"
+
+
+def test_a_text_of_numbers_is_compared_as_it_is() -> None:
+    assert neutral("17") == "17"
+    assert neutral("17 rows") == neutral("18 rows")
+
+
+def test_the_beginning_of_a_long_text_is_compared() -> None:
+    long = "x" * COMPARED_CHARACTERS
+    assert comparable(f"{long}one") == comparable(f"{long}two")
+    assert comparable(f"{long[20:]}one") != comparable(f"{long[20:]}two")
 
 
 @pytest.mark.parametrize(

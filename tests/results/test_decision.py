@@ -171,6 +171,115 @@ def test_causes_are_sorted_by_severity_then_by_number() -> None:
     ]
 
 
+def test_the_worst_severity_of_a_cause_is_its_own() -> None:
+    found = [record(f"{level} issue", "known_issue", level, reason="late") for level in ("minor", "normal")]
+    (cause,) = causes(decide(found, "release", AcceptedIssues()).findings)
+    assert (cause.severity, cause.standing) == ("normal", "known issue")
+
+
+def test_what_was_not_run_never_stands_below_a_known_issue() -> None:
+    found = decide(
+        [MIXED, record("later", "skipped", "blocker", reason=MIXED.reason)], "release", AcceptedIssues()
+    )
+    (cause,) = causes(found.findings, found.not_run)
+    assert (cause.known, cause.not_run) == (True, ())
+
+
+def test_known_issues_with_different_numbers_in_their_reasons_are_different_causes() -> None:
+    reasons = ("tokens are 3 times as slow", "tokens are 9 times as slow")
+    found = [record(reason, "known_issue", reason=reason) for reason in reasons]
+    assert len(causes(decide(found, "release", AcceptedIssues()).findings)) == 2
+
+
+@pytest.mark.parametrize(
+    ("scenario", "own", "level", "severity"),
+    [
+        ("blocker", None, "must", "blocker"),
+        ("blocker", None, "should", "normal"),
+        ("minor", None, "should", "minor"),
+        ("blocker", "critical", "should", "critical"),
+    ],
+)
+def test_what_is_only_sensible_is_normal_at_most(
+    scenario: str, own: str | None, level: str, severity: str
+) -> None:
+    checks = (replace(check("one", "failed", severity=own), level=level),)  # type: ignore[arg-type]
+    group = record("a group", "failed", scenario, by_checks=True, checks=checks)
+    (finding,) = decide([group], "release", AcceptedIssues()).findings
+    assert finding.severity == severity
+
+
+def test_a_finding_states_where_it_ran_and_where_it_is_documented() -> None:
+    checks = (
+        check("new", "failed", reason_source="not of a failure", cause="it died"),
+        check(
+            "listed", "known_issue", reason="late", reason_source="docs#late", cause="not of a known issue"
+        ),
+        check("absent", "unsupported", reason="no route", reason_source="docs#routes", severity="blocker"),
+    )
+    group = record("a group", "failed", "minor", by_checks=True, checks=checks)
+    alone = replace(MIXED, cause="not of a known issue")
+    later = record(
+        "it is late", "failed", "minor", error="no answer", source="not of a failure", cause="it died"
+    )
+    skipped = record("not run", "skipped", "blocker", reason="needs a GPU", source="not of what was not run")
+    decision = decide([group, alone, later, skipped], "release", AcceptedIssues())
+    shown = {
+        one.id: (one.known, one.scenario, one.location, one.source, one.cause)
+        for one in (*decision.findings, *decision.not_run)
+    }
+    assert shown == {
+        "toy.new": (False, group.name, group.location, "", "it died"),
+        "toy.listed": (True, group.name, group.location, "docs#late", ""),
+        "toy.absent": (False, group.name, group.location, "docs#routes", ""),
+        alone.name: (True, alone.name, alone.location, "docs", ""),
+        later.name: (False, later.name, later.location, "", "it died"),
+        skipped.name: (False, skipped.name, skipped.location, "", ""),
+    }
+    assert [(one.source, one.known) for one in causes(decision.findings)] == [
+        ("docs", True),
+        ("", False),
+        ("docs#late", True),
+    ]
+
+
+def test_what_is_accepted_is_marked_in_the_records() -> None:
+    decision = decide([GROUP, FAILED, MIXED], "regression", accepting("toy.new", FAILED.name, MIXED.name))
+    marked = decision.marked(GROUP)
+    assert {one.id: (one.status, one.reason) for one in marked.checks} == {
+        "toy.good": ("passed", ""),
+        "toy.new": ("accepted", f"accepted by ops until {UNTIL}: not used here"),
+        "toy.listed": ("known_issue", "a user's text goes to another"),
+        "toy.sensible": ("known_issue", "counts are missing"),
+    }
+    assert (marked.status, marked.reason) == ("accepted", f"accepted by ops until {UNTIL}: not used here")
+    assert decision.marked(FAILED).status == "accepted"
+    assert decision.marked(MIXED) == MIXED, "a known issue is shown as one"
+    assert decision.marked(PASSED) == PASSED
+    partly = decide([GROUP, FAILED], "regression", accepting(FAILED.name))
+    assert partly.marked(GROUP) == GROUP
+
+
+def test_a_check_is_marked_where_its_accepted_failure_was() -> None:
+    here = record("here", "failed", by_checks=True, checks=(check("one", "failed", actual="got 500"),))
+    there = record(
+        "over there", "failed", by_checks=True, checks=(check("one", "failed", actual="no answer"),)
+    )
+    entry = AcceptedIssue("toy.one", "not used here", "ops", UNTIL, "no answer")
+    decision = decide([here, there], "release", AcceptedIssues([entry]))
+    marked = [decision.marked(one) for one in (here, there)]
+    assert [one.status for one in marked] == ["failed", "accepted"]
+    assert [one.checks[0].status for one in marked] == ["failed", "accepted"]
+
+
+def test_the_reasons_of_all_accepted_checks_are_shown() -> None:
+    checks = (check("one", "failed", actual="got 500"), check("two", "failed", actual="no answer"))
+    group = record("a group", "failed", by_checks=True, checks=checks)
+    entries = [AcceptedIssue(f"toy.{name}", f"{name} is late", "ops", UNTIL) for name in ("one", "two")]
+    marked = decide([group], "release", AcceptedIssues(entries)).marked(group)
+    assert marked.reason == "; ".join(str(entry) for entry in entries)
+
+
 def test_failures_are_grouped_by_their_cause_and_without_one_by_their_first_line() -> None:
     group = record(
         "a group",
@@ -203,7 +312,10 @@ def test_what_was_not_run_stands_below_its_cause_and_requests_before_it_have_it_
             by_checks=True,
             checks=(check("one", "failed", actual=f"transport: {requests[1]}"),),
         ),
-        record("other", "failed", error="POST http://toy/c: no response"),
+        record(
+            "other", "failed", error="POST http://toy/c: no response", trace="GET http://toy/d: no response"
+        ),
+        record("beside", "failed", error="GET http://toy/d: no response"),
         record(UNRESPONSIVE, "failed", error=lost, trace="\n".join(requests)),
         record("later", "skipped", reason=lost),
         record("rest", "failed", error="1 of 2", cause=lost, checks=(check("two", "not_run", reason=lost),)),
@@ -217,6 +329,7 @@ def test_what_was_not_run_stands_below_its_cause_and_requests_before_it_have_it_
     assert shown == {
         lost: (["first", "toy.one", UNRESPONSIVE, "rest"], ["later", "toy.two"]),
         "POST http://toy/c: no response": (["other"], []),
+        "GET http://toy/d: no response": (["beside"], []),
     }
     assert verdict.causes[0].extent == "4 failures, 2 not run"
     assert skip_lines(records, verdict.decision.dependants) == ["1 scenario: requires tmux"]

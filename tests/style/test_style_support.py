@@ -123,7 +123,7 @@ def fixed(value: ast.expr) -> bool:
 
 
 # Groups of what a scenario may use when it is installed.
-OPTIONAL = ("clients", "fuzz", "distributed")
+OPTIONAL = ("clients", "fuzz", "distributed", "mutation")
 
 
 def declared() -> dict[str, str]:

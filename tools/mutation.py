@@ -1,0 +1,164 @@
+"""Changes the suite's own code, one place at a time, and expects a test to fail: `make mutation`.
+
+mutmut makes the changes and runs the tests that reach them, in a copy of the checkout; `[tool.mutmut]` of
+pyproject.toml names the modules and the tests. A change that no test finds is a survivor:
+tests/surviving_mutants.toml has those that change no verdict, each with its reason. Any other one, and an
+entry that fits none, is printed, and the exit code is 1.
+
+`--limit SECONDS`: of the whole, 1800 by default; what was not tried within it is an error (exit code 2).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.programs.process import CommandTimeout, run_command
+
+PROJECT = Path(__file__).resolve().parents[1]
+EXPLAINED = PROJECT / "tests" / "surviving_mutants.toml"
+REMEDY = "python3 tools/setup.py --group mutation"
+LIMIT_SECONDS, SHOW_SECONDS = 1800.0, 60.0
+# What mutmut calls a change that a test has found, one that none has found, and one that no test reaches.
+KILLED, SURVIVED, NO_TESTS = "killed", "survived", "no tests"
+# A test that does not end has found the change too.
+FOUND = (KILLED, "timeout", "segfault")
+_RESULT = re.compile(r"^\s+(\S+): ([\w ]+)$", re.MULTILINE)
+# `support.results.decision.x_causes__mutmut_4`; a method is `xǁDecisionǁmarked__mutmut_1`.
+_NAME = re.compile(r"^(?P<module>[\w.]+)\.xǁ?_?(?P<function>.+?)__mutmut_\d+$")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change. `removed`, `added`: its lines, without those around it."""
+
+    name: str
+    module: str
+    function: str
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [*(f"  - {line}" for line in self.removed), *(f"  + {line}" for line in self.added)]
+        return "\n".join([f"{self.module}, {self.function}:", *lines])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why survivors change no verdict. `module`: empty for all; `added`: a pattern of a line they add."""
+
+    module: str
+    added: re.Pattern[str]
+    reason: str
+
+    def fits(self, mutant: Mutant) -> bool:
+        its = not self.module or self.module == mutant.module
+        return its and any(self.added.search(line) for line in mutant.added)
+
+    def __str__(self) -> str:
+        return f"{self.module or 'all modules'}: {self.added.pattern!r}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--limit", type=float, default=LIMIT_SECONDS)
+    limit = parser.parse_args(arguments).limit
+    if importlib.util.find_spec("mutmut") is None:
+        print(f"mutation: mutmut is not installed: {REMEDY}", file=sys.stderr)
+        return 2
+    explanations = load_explanations(EXPLAINED)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Path(folder, "project")
+        copy_checkout(copy)
+        try:
+            run_command([*MUTMUT, "run", "--max-children", "2"], within=limit, cwd=copy)
+        except CommandTimeout as error:
+            print(f"mutation: not finished within {limit:g} s: {error}", file=sys.stderr)
+            return 2
+        statuses = dict(results(copy))
+        if not statuses:
+            print(
+                "mutation: mutmut has changed nothing; see [tool.mutmut] in pyproject.toml", file=sys.stderr
+            )
+            return 2
+        survivors = [shown(copy, name) for name, status in statuses.items() if status not in FOUND]
+    return report(statuses, survivors, explanations, time.monotonic() - started)
+
+
+MUTMUT = (sys.executable, "-m", "mutmut")
+
+
+def copy_checkout(target: Path) -> None:
+    """All files that git knows: mutmut writes beside them, and a test may not find the reports of a run."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, target / name)
+
+
+def results(copy: Path) -> Iterator[tuple[str, str]]:
+    done = run_command([*MUTMUT, "results", "--all", "true"], within=SHOW_SECONDS, cwd=copy)
+    yield from _RESULT.findall(done.stdout)
+
+
+def shown(copy: Path, name: str) -> Mutant:
+    found = _NAME.match(name)
+    assert found is not None, name
+    module = f"{found['module'].replace('.', '/')}.py"
+    function = found["function"].replace("ǁ", ".")
+    done = run_command([*MUTMUT, "show", name], within=SHOW_SECONDS, cwd=copy)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(("---", "+++"))]
+    removed, added = (tuple(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return Mutant(name, module, function, removed, added)
+
+
+def load_explanations(file: Path) -> list[Explanation]:
+    rows = tomllib.loads(file.read_text(encoding="utf-8")).get("survivor", [])
+    return [Explanation(row.get("module", ""), re.compile(row["added"]), row["reason"]) for row in rows]
+
+
+def report(
+    statuses: dict[str, str], survivors: Sequence[Mutant], explanations: Sequence[Explanation], seconds: float
+) -> int:
+    unexplained = [one for one in survivors if not any(each.fits(one) for each in explanations)]
+    unused = [each for each in explanations if not any(each.fits(one) for one in survivors)]
+    open_ones = Counter(one.module for one in unexplained)
+    kept = Counter(one.module for one in survivors)
+    changes = Counter(f"{name.rpartition('.x')[0].replace('.', '/')}.py" for name in statuses)
+    print(f"{'module':48} {'changes':>8} {'found':>8} {'explained':>10} {'not found':>10}")
+    for module, count in sorted(changes.items()):
+        explained = kept[module] - open_ones[module]
+        print(f"{module:48} {count:8} {count - kept[module]:8} {explained:10} {open_ones[module]:10}")
+    found = len(statuses) - len(survivors)
+    print(
+        f"{len(statuses)} changes in {seconds:.0f} s: {found} found, {len(survivors) - len(unexplained)}"
+        f" explained, {len(unexplained)} not found"
+    )
+    for mutant in unexplained:
+        print(f"\nNot found: {mutant}")
+    for explanation in unused:
+        print(f"\nExplained, but there is no such survivor: {explanation}")
+    return 1 if unexplained or unused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
