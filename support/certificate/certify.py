@@ -33,6 +33,11 @@ FILES = (RECORDS, REPORT, USAGE, "summary.md", "matrix.md", "known-issues.html",
 FOLDERS = ("junit", "evidence")
 CERTIFICATE, RUNS = "certificate.json", "runs"
 FORMAT = 1
+# Of the report of a run, in the certificate.
+RUN_FACTS = (
+    *("decision", "text", "gate", "candidate", "exit_code", "timestamp", "unselected", "out_of_scope"),
+    *("summary", "checks"),
+)
 
 
 def certify(resolved: ResolvedSettings, folders: Sequence[Path], place: Path) -> str:
@@ -74,7 +79,8 @@ def _add_run(resolved: ResolvedSettings, reports: Path, place: Path) -> Recomput
             _copy(reports / name, place / name)
     for name in (*FOLDERS, *([ITERATIONS] if iterated else [])):
         for file in sorted((reports / name).rglob("*")):
-            if file.is_file():
+            # What a link leads to is no part of the reports, and may be anything.
+            if file.is_file() and not file.is_symlink():
                 _copy(file, place / file.relative_to(reports))
     accepted = resolved.settings.acceptance_accepted
     for file, name in ((accepted, ACCEPTED), (Path(KNOWN), KNOWN)):
@@ -113,11 +119,8 @@ def _run_facts(report: JsonObject) -> JsonObject:
     """What a run decided, how it was started, and its settings."""
     facts = report["environment"]
     prefix = "setting "
-    names = ("decision", "text", "gate", "candidate", "exit_code", "timestamp", "unselected", "out_of_scope")
     return {
-        **{name: report[name] for name in names},
-        "summary": report["summary"],
-        "checks": report["checks"],
+        **{name: report[name] for name in RUN_FACTS},
         "command": facts.get(COMMAND, ""),
         "settings": {
             name.removeprefix(prefix): value for name, value in facts.items() if name.startswith(prefix)

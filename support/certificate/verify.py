@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.certificate.certify import CERTIFICATE, FORMAT, RUNS
+from support.certificate.certify import CERTIFICATE, FORMAT, RUN_FACTS, RUNS
 from support.certificate.manifest import NAME, check_manifest, read
 from support.certificate.recomputation import RecomputedRun, recompute
 from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError
@@ -54,7 +54,7 @@ def verify(folder: Path, expected: str = "") -> Verification:
     if expected and expected.lower() != digest:
         return Verification(folder, digest, f"its manifest has the SHA-256 {digest}, not {expected}")
     runs = [recompute(folder / RUNS / str(number)) for number in range(1, len(certificate["runs"]) + 1)]
-    problem = _contradiction(certificate, runs)
+    problem = _other_runs(folder, len(runs)) or _contradiction(certificate, runs)
     return Verification(folder, digest, problem, certificate["made"], tuple(run.headline for run in runs))
 
 
@@ -70,11 +70,18 @@ def _read(folder: Path) -> JsonObject:
             f"{folder / CERTIFICATE} has the format {found!r}, this suite reads format {FORMAT}"
         )
     runs = certificate.get("runs")
-    if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+    if not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
         raise wrong
-    if not all(isinstance(certificate.get(name), str) for name in ("decision", "made")):
+    if not all(isinstance(certificate.get(name), str) for name in ("decision", "made", "subject")):
         raise wrong
     return certificate
+
+
+def _other_runs(folder: Path, number: int) -> str:
+    """Runs that the certificate does not name: its decision would be without them."""
+    known = {str(one) for one in range(1, number + 1)}
+    others = sorted(path.name for path in (folder / RUNS).iterdir() if path.name not in known)
+    return f"{RUNS} has {', '.join(others)}, which {CERTIFICATE} does not name" if others else ""
 
 
 def _contradiction(certificate: JsonObject, runs: Sequence[RecomputedRun]) -> str:
@@ -82,6 +89,10 @@ def _contradiction(certificate: JsonObject, runs: Sequence[RecomputedRun]) -> st
     for number, (facts, run) in enumerate(zip(certificate["runs"], runs, strict=True), 1):
         if run.differences:
             return f"run {number}: {run.differences[0]}"
+        if missing := [name for name in RUN_FACTS if name not in facts]:
+            return f"run {number} has no {missing[0]} in {CERTIFICATE}"
+        if certificate["subject"] != run.report["subject"]:
+            return f"the subject is {certificate['subject']}, by run {number} {run.report['subject']}"
         for name, value in facts.items():
             if name in run.report and run.report[name] != value:
                 return f"run {number}: {name} is {value!r:.80}, in its report {run.report[name]!r:.80}"

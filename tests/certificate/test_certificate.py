@@ -134,6 +134,35 @@ def test_a_new_decision_in_the_certificate_is_found(tmp_path: Path, resolved: Re
     assert verify(tmp_path / "made").problem == "the decision is GO, by the runs NO-GO"
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"subject": "mistralrs 9.9.9"}, "the subject is mistralrs 9.9.9, by run 1 mistralrs 0.9.2"),
+        ({"runs": [{}, {}]}, "run 1 has no decision in certificate.json"),
+        ({"runs": [{}]}, "runs has 2, which certificate.json does not name"),
+        ({"runs": [], "decision": "NO-GO"}, "certificate.json is no certificate of this suite"),
+    ],
+)
+def test_a_certificate_that_does_not_describe_its_runs_is_found(
+    tmp_path: Path, resolved: ResolvedSettings, change: dict[str, object], problem: str
+) -> None:
+    good = write_reports(tmp_path / "1", GOOD)
+    bad = write_reports(tmp_path / "2", [record("Three fails", "failed")])
+    certify(resolved, [good, bad], tmp_path / "made")
+    file = tmp_path / "made" / "certificate.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    write_manifest(tmp_path / "made")
+    assert _problem(tmp_path / "made").endswith(problem)
+
+
+def test_what_a_link_leads_to_is_not_certified(tmp_path: Path, resolved: ResolvedSettings) -> None:
+    reports = write_reports(tmp_path / "reports", GOOD)
+    (tmp_path / "private").write_text("private")
+    (reports / "junit" / "link").symlink_to(tmp_path / "private")
+    certify(resolved, [reports], tmp_path / "made")
+    assert [path.name for path in (tmp_path / "made" / "runs" / "1" / "junit").iterdir()] == ["api.xml"]
+
+
 def test_a_manifest_made_again_is_found_by_the_kept_digest(certificate: Path) -> None:
     kept = verify(certificate).digest
     (certificate / "runs/1/junit/api.xml").write_text("<testsuites> </testsuites>")
