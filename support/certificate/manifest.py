@@ -76,13 +76,27 @@ def digest_of_files(files: Mapping[str, Path]) -> str:
 
 
 def _files(folder: Path) -> list[str]:
-    """All but the manifest itself; an empty folder is nothing."""
-    names = (
+    """All but the manifest itself; an empty folder is nothing.
+
+    Raises `SettingsError` for a name that a line of a manifest cannot have.
+    """
+    names = [
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_symlink() or not path.is_dir()
-    )
+    ]
+    for name in names:
+        if name.splitlines() != [name] or name[0].isspace() or not _is_utf8(name):
+            raise SettingsError(f"{folder} has a file with a name that no manifest can have: {name!a}")
     return sorted(name for name in names if name != NAME)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(digests: dict[str, str]) -> str:

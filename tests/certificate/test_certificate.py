@@ -325,6 +325,15 @@ def test_a_folder_that_is_not_there_is_no_certificate(tmp_path: Path) -> None:
         verify(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", [b"a\nb", b"a\xff", b" a"])
+def test_a_name_that_no_manifest_can_have_is_one_line(certificate: Path, name: bytes) -> None:
+    Path(os.fsdecode(os.fsencode(certificate) + b"/" + name)).touch()
+    with pytest.raises(SettingsError, match="a name that no manifest can have: '") as caught:
+        verify(certificate)
+    assert str(caught.value).isascii()
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_that_cannot_be_read_is_named(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Path.open
 
