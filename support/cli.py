@@ -411,6 +411,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     enter_suite_folder()
     from support.fault_injection.catalogue import chosen
     from support.fault_injection.proof_command import ProveCommand
+    from support.reporting.fault_evidence import FOLDER
     from support.runner import selection
     from support.settings import load_settings
 
@@ -429,7 +430,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     by_option = dict(define.partition("=")[::2] for define in chosen_target)
     options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
     resolved = load_settings(settings | by_option, options)
-    reports = user_path(reports_dir) if reports_dir else resolved.settings.acceptance_reports_dir / "proof"
+    reports = user_path(reports_dir) if reports_dir else resolved.settings.acceptance_reports_dir / FOLDER
     if blind:
         from support.fault_injection.blind_command import prove_blind
 

@@ -14,9 +14,9 @@ from support.fault_injection.proof import (
     lower_bound,
     upper_bound,
 )
+from support.reporting.fault_evidence import DOCUMENT, PAGE
 from support.reporting.files import write_atomically
 
-JSON_FILE, PAGE = "proof.json", "proof.md"
 _COLUMNS = (
     Detection.EXPECTED,
     Detection.OTHER,
@@ -116,7 +116,7 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
             for r in proof.results
         ],
     }
-    files = [folder / JSON_FILE, folder / PAGE]
+    files = [folder / DOCUMENT, folder / PAGE]
     write_atomically(files[0], json.dumps(document, indent=1, ensure_ascii=False).encode())
     write_atomically(files[1], "\n".join(_page(proof)).encode())
     return files

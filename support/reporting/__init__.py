@@ -16,6 +16,7 @@ matrix            the matrix: result of each check on each server
 measured_changes  what is slower or larger in the second of two finished runs
 progress          progress on the terminal (`-f live`)
 recorder          writes records
+fault_evidence     what the last `acceptance prove` found
 github_job        the summary of a job on GitHub, and its annotations
 rendering         what is made of `templates/*.jinja`: pages of the matrix, `summary.md`, the closing text
 repeat_script     `repeat.sh`: repeats a failure by its requests, or by a run of the suite

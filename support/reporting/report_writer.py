@@ -29,7 +29,7 @@ from support.errors import (
 from support.programs.cpu_contention import CpuContention
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.resource_usage import ResourceSampler
-from support.reporting import evidence, html
+from support.reporting import evidence, fault_evidence, html
 from support.reporting.allure_formatter import attach_to_run, mark_accepted, write_measurements
 from support.reporting.files import REPORT, USAGE, lock_reports, write_atomically
 from support.reporting.github_job import job_annotations, write_job_summary
@@ -407,6 +407,7 @@ class RunReports:
                 ),
                 Evidence(USAGE, "text/csv", usage.read_bytes()),
             ]
+        pieces += fault_evidence.fault_pages(self.folder)
         self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
 
     @cached_property
@@ -422,6 +423,7 @@ class RunReports:
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "Ollama API": self._subject.ollama_api,
             "CPU used by other processes": f"{self._contention.share(0.0, math.inf):.0%}",
+            fault_evidence.TITLE: fault_evidence.injected_faults(self.folder),
             "platform": platform.platform(),
             "python": platform.python_version(),
         }

@@ -1,0 +1,44 @@
+"""What the last `acceptance prove` in the folder of the reports found: how far a green run can be trusted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.results.outcome import Evidence
+from support.results.safe_text import counted
+from support.user_files import problem_of, read_regular_file
+
+# Below the folder of reports: what `acceptance prove` leaves, for programs and for people.
+FOLDER, DOCUMENT, PAGE = "proof", "proof.json", "proof.md"
+TITLE = "injected faults"
+NOT_MEASURED = "not measured: `acceptance prove` injects faults and counts which the suite detects"
+
+
+def injected_faults(reports: Path) -> str:
+    """How many were injected, detected and missed, the false alarms, the target and the date: one line."""
+    try:
+        found = json.loads(read_regular_file(reports / FOLDER / DOCUMENT))
+        variants = counted(found["harmless"], "harmless variant")
+        alarms = counted(len(found["false_alarms"]), "false alarm")
+        missed = f", not detected: {', '.join(found['missed'])}" if found["missed"] else ""
+        rate = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
+        return (
+            f"{found['detected']} of {found['injected']} detected ({rate}){missed}; {alarms} in {variants};"
+            f" {found['target']}, {found['date']}"
+        )
+    except FileNotFoundError:
+        return NOT_MEASURED
+    except (OSError, UnicodeDecodeError) as error:
+        return f"not known: {DOCUMENT} cannot be read ({problem_of(error)})"
+    except (ValueError, LookupError, TypeError):
+        return f"not known: {DOCUMENT} is damaged"
+
+
+def fault_pages(reports: Path) -> list[Evidence]:
+    """The page with each fault, where there is one."""
+    page = reports / FOLDER / PAGE
+    try:
+        return [Evidence.text(TITLE, page.read_text(encoding="utf-8"), PAGE)]
+    except (OSError, UnicodeDecodeError):
+        return []
