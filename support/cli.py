@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -284,6 +284,11 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     sys.exit(code)
 
 
+def _by_name(defines: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` of the command line: name -> value."""
+    return {name: value for name, _, value in (define.partition("=") for define in defines)}
+
+
 def _worker_per_core() -> str:
     return str(min(os.cpu_count() or 1, 64))
 
@@ -340,7 +345,7 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
     ]
     options += [f"--jobs={jobs}"] if jobs is not None else []
     options += [f"--iterations={iterations}"] if iterations is not None else []
-    given = {name: value for name, _, value in (define.partition("=") for define in defines)}
+    given = _by_name(defines)
     reports = load_settings(given).settings.acceptance_reports_dir
 
     def run_suite(words: Sequence[str]) -> int:
@@ -425,9 +430,9 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
         raise SettingsError("prove: --check is for --blind; choose faults with --fault")
     chosen(ids, capabilities)
     _exit_at_signals()
-    settings = dict(define.partition("=")[::2] for define in defines)
+    settings = _by_name(defines)
     chosen_target = selection.target_settings(target) if target is not None else []
-    by_option = dict(define.partition("=")[::2] for define in chosen_target)
+    by_option = _by_name(chosen_target)
     options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
     resolved = load_settings(settings | by_option, options)
     reports = user_path(reports_dir) if reports_dir else resolved.settings.acceptance_reports_dir / FOLDER
@@ -520,7 +525,7 @@ def certify(folders: tuple[Path, ...], output: Path, defines: tuple[str, ...]) -
     from support.certificate.certify import certify as make
     from support.settings import load_settings
 
-    resolved = load_settings(dict(define.partition("=")[::2] for define in defines))
+    resolved = load_settings(_by_name(defines))
     reports = [user_path(folder) for folder in folders] or [resolved.settings.acceptance_reports_dir]
     click.echo(make(resolved, reports, user_path(output)))
 
@@ -646,7 +651,7 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     from support.programs.run_directory import temp_prefix
     from support.settings import load_settings
 
-    settings = dict(define.partition("=")[::2] for define in defines)
+    settings = _by_name(defines)
     settings |= {"acceptance_target": "auto", "target_url": target}
     in_force = load_settings(settings).settings
     key = in_force.api_key
@@ -715,7 +720,7 @@ def load_worker(master: str, wait: float, defines: tuple[str, ...]) -> None:
     from support.performance.distributed.worker import work
     from support.settings import load_settings
 
-    load_settings(dict(define.partition("=")[::2] for define in defines))
+    load_settings(_by_name(defines))
     address = parse_address(master, "--master")
     if not address.port:
         raise SettingsError(f"--master {master!r}: give the port that `acceptance load` has printed")
@@ -739,7 +744,7 @@ def history(accept: int | None, defines: tuple[str, ...]) -> None:
     from support.performance.regression import history_lines
     from support.settings import load_settings
 
-    given = dict(define.partition("=")[::2] for define in defines)
+    given = _by_name(defines)
     kept = LoadHistory.read(load_settings(given).settings.load_history, click.echo)
     if accept is not None:
         click.echo(f"accepted: {kept.accept(accept).label}")
@@ -851,7 +856,7 @@ def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> Non
 
     if "://" not in target:
         raise SettingsError(f"--target {target!r}: the probe checks a server that runs; give its URL")
-    given = dict(define.partition("=")[::2] for define in defines)
+    given = _by_name(defines)
     given |= {"acceptance_target": "auto", "target_url": target}
     interval, address = parse_interval(every), parse_address(listen)
     prober = Prober(load_settings(given).settings, interval, _log)

@@ -28,6 +28,7 @@ from support.programs.process import CommandTimeout, run_command
 
 PROJECT = Path(__file__).resolve().parents[1]
 EXPLAINED = PROJECT / "tests" / "surviving_mutants.toml"
+MUTMUT = (sys.executable, "-m", "mutmut")
 REMEDY = "python3 tools/setup.py --group mutation"
 LIMIT_SECONDS, SHOW_SECONDS = 1800.0, 60.0
 # What mutmut calls a change that a test has found, one that none has found, and one that no test reaches.
@@ -95,9 +96,6 @@ def main(arguments: Sequence[str]) -> int:
             return 2
         survivors = [shown(copy, name) for name, status in statuses.items() if status not in FOUND]
     return report(statuses, survivors, explanations, time.monotonic() - started)
-
-
-MUTMUT = (sys.executable, "-m", "mutmut")
 
 
 def copy_checkout(target: Path) -> None:

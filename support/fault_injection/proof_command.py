@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class ProveCommand:
                 f"{missing[0].fault.id} cannot be shown on {self._target.label}: {missing[0].message}"
             )
         proof = Proof(
-            [FaultResult(**{**vars(result), "every": every}) for result in results],
+            [replace(result, every=every) for result in results],
             self._target.label,
             f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
             command,
@@ -96,7 +97,7 @@ class ProveCommand:
         if every == 1 or fault.means not in ("http", "transport") or fault.capability == HARMLESS:
             return fault
         http = tuple({**one, "on": {**one["on"], "every": every}} for one in fault.http)
-        return CatalogueFault(**{**vars(fault), "http": http})
+        return replace(fault, http=http)
 
     def _require_possible(self, selected: Sequence[CatalogueFault], ids: Sequence[str]) -> None:
         if not isinstance(self._target, UrlTarget):

@@ -17,15 +17,16 @@ from support.fault_injection.proof import (
 from support.reporting.fault_evidence import DOCUMENT, PAGE
 from support.reporting.files import write_atomically
 
-_COLUMNS = (
-    Detection.EXPECTED,
-    Detection.OTHER,
-    Detection.UNNAMED,
-    Detection.HARNESS,
-    Detection.MISSED,
-    Detection.NOT_INJECTED,
-    Detection.NOT_APPLICABLE,
-)
+# The columns of the table on the terminal, and their headings.
+_COLUMNS = {
+    Detection.EXPECTED: "expected check",
+    Detection.OTHER: "other check",
+    Detection.UNNAMED: "not named",
+    Detection.HARNESS: "harness broken",
+    Detection.MISSED: "missed",
+    Detection.NOT_INJECTED: "not injected",
+    Detection.NOT_APPLICABLE: "not applicable",
+}
 
 
 def result_line(result: FaultResult) -> str:
@@ -62,7 +63,7 @@ def summary_lines(proof: Proof) -> Iterator[str]:
             if result.message:
                 yield f"    {result.message}"
     yield ""
-    yield f"{'capability':<18}{'faults':>7}" + "".join(f"{column:>16}"[:26] for column in _SHORT)
+    yield f"{'capability':<18}{'faults':>7}" + "".join(f"{heading:>16}" for heading in _COLUMNS.values())
     for capability, counts in proof.by_capability().items():
         if capability == HARMLESS:
             continue
@@ -71,17 +72,6 @@ def summary_lines(proof: Proof) -> Iterator[str]:
     yield ""
     yield from bounds(proof)
     yield f"{proof.target}, {proof.date}, {proof.seconds:.0f} s"
-
-
-_SHORT = (
-    "expected check",
-    "other check",
-    "not named",
-    "harness broken",
-    "missed",
-    "not injected",
-    "not applicable",
-)
 
 
 def write_proof(proof: Proof, folder: Path) -> list[Path]:

@@ -11,17 +11,17 @@ import re
 import sys
 from pathlib import Path
 
-from support.errors import ProgramUnavailable, SettingsError
+from support.errors import SettingsError
 from support.programs.install import (
     EXECUTABLE_SUFFIX,
     SCRIPTS_FOLDER,
     ExternalProgram,
     InstalledProgram,
     ReportProgress,
-    find_uv,
     install,
     printed_version,
     replacing,
+    require_uv,
 )
 from support.settings import Settings
 
@@ -133,11 +133,7 @@ class CodingAssistant(ExternalProgram):
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
         """With uv, which finds a suitable Python or fetches one."""
-        uv = find_uv()
-        if uv is None:
-            raise ProgramUnavailable(
-                f"{self.name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
-            )
+        uv = require_uv(self.name)
         report_progress(f"getting {self._package} {self._version} in an environment of its own ({self.size})")
         failure = f"{self._package} {self._version} could not be installed"
         with replacing(folder) as new:

@@ -22,10 +22,10 @@ from support.programs.install import (
     ExternalProgram,
     InstalledProgram,
     ReportProgress,
-    find_uv,
     install,
     replacing,
     require_tools,
+    require_uv,
     wheel_installer,
 )
 from support.programs.ollama import MINIMUM_GO, MODULE, VERSION
@@ -94,11 +94,7 @@ class SdkTests(IndependentSuite):
         return folder / SOURCE / "tests" / "conftest.py"
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
-        uv = find_uv()
-        if uv is None:
-            raise ProgramUnavailable(
-                f"{self.name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
-            )
+        uv = require_uv(self.name)
         report_progress(f"getting the tests of {self._package} {self.version} (source distribution, pytest)")
         failure = f"{self.name} {self.version} could not be installed"
         with replacing(folder) as new:

@@ -211,6 +211,16 @@ def find_uv() -> str | None:
     return os.environ.get("UV") or shutil.which("uv") or (str(own) if own.is_file() else None)
 
 
+def require_uv(name: str) -> str:
+    """The same, for the installation of a program; raises `ProgramUnavailable` without one."""
+    uv = find_uv()
+    if uv is None:
+        raise ProgramUnavailable(
+            f"{name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
+        )
+    return uv
+
+
 def wheel_installer(package: str, target: Path) -> list[str | Path]:
     """The command that unpacks the wheel of a package (`name==version`) into a folder: uv's, else pip's.
 

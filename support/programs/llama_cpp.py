@@ -17,9 +17,9 @@ from support.programs.install import (
     InstalledProgram,
     ReportProgress,
     build,
-    find_uv,
     install,
     printed_version,
+    require_uv,
 )
 
 PACKAGE, VERSION = "llama-cpp-python[server]", "0.3.36"
@@ -50,11 +50,7 @@ class LlamaCppPython(ExternalProgram):
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
         """With uv and a C++ compiler."""
-        uv = find_uv()
-        if uv is None:
-            raise ProgramUnavailable(
-                f"{self.name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
-            )
+        uv = require_uv(self.name)
         if shutil.which("c++") is None:
             raise ProgramUnavailable(f"{self.name}: c++ not found; install a C++ compiler")
         made = [uv, "venv", "--quiet", "--allow-existing", str(folder)]

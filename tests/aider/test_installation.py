@@ -13,6 +13,7 @@ import pytest
 
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs import aider as program_of_aider
+from support.programs import install
 from support.programs.aider import AIDER, CECLI, PYTHONS, python_of
 from support.programs.system_program import GIT
 from support.programs.system_program import _version as system_version
@@ -107,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_reported(cache: Path) -> None:
 
 
 def test_a_missing_uv_is_reported(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_of_aider, "find_uv", lambda: None)
+    monkeypatch.setattr(install, "find_uv", lambda: None)
     with pytest.raises(ProgramUnavailable, match="uv is not found"):
         AIDER.get(cache, lambda _: None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs import independent_suites
+from support.programs import install
 from support.programs.independent_suites import OPENAI_TESTS, SUITES, IndependentSuite
 from support.runner.requirements import INDEPENDENT, Requirements
 from support.runner.tags import NEEDS
@@ -29,7 +29,7 @@ def test_a_missing_suite_is_named_with_its_remedy(tmp_path: Path, suite: Indepen
 def test_a_suite_that_cannot_be_installed_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(independent_suites, "find_uv", lambda: None)
+    monkeypatch.setattr(install, "find_uv", lambda: None)
     with pytest.raises(ProgramUnavailable, match=r"uv is not found: .*tools/setup\.py") as raised:
         OPENAI_TESTS.get(tmp_path, lambda _: None)
     assert "\n" not in str(raised.value)
