@@ -24,11 +24,13 @@ from support.performance.comparison import (
     compare,
 )
 from support.performance.comparison_report import csv_text, lines
+from support.performance.limits import MOST_OTHERS
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
-from support.performance.ratio import Ratio
+from support.performance.ratio import FEWEST_ROUNDS, Ratio
 from support.performance.target_facts import local_process
 from support.programs.llama_cpp import LLAMA_CPP_PYTHON
+from support.results.safe_text import counted
 from support.servers.dedicated import DIRECT
 from support.servers.endpoints import ComparedMistralRs
 from support.servers.llama_cpp import start_llama_cpp
@@ -61,7 +63,8 @@ class ComparedServers:
         """`a ratio of 1` of servers that are equal, or `the same work`: then there are ratios, of any size.
 
         Raises `CheckFailed` for a failed request and for a difference that both comparisons have, and
-        `NotSupported` for two workloads, and where there is not enough evidence.
+        `NotSupported` for two workloads, where there is not enough evidence, and for requests that have only
+        timed out while other programs had the CPU.
         """
         if expected not in EXPECTED:
             raise CheckFailed(unknown("result of a comparison", expected, EXPECTED))
@@ -81,8 +84,8 @@ class ComparedServers:
             for figure in self.comparisons[-1].figures
             if figure.name != MEMORY and (figure.ratio is None or _is_wide(figure.ratio))
         ]
-        if open_ones or not self.comparisons[-1].figures:
-            raise NotSupported(f"not enough evidence: {'; '.join(open_ones) or 'no valid round'}")
+        if open_ones:
+            raise NotSupported(f"{Finding.NOT_ENOUGH_EVIDENCE.value}: {'; '.join(open_ones)}")
 
     def text(self) -> str:
         return "\n\n".join("\n".join(lines(comparison)) for comparison in self.comparisons)
@@ -98,6 +101,12 @@ def _is_wide(ratio: Ratio) -> bool:
 
 def _require_ratios(comparison: Comparison, *, equal: bool) -> None:
     if comparison.failure:
+        failed = [load for loads in comparison.rounds for load in loads if load.failed]
+        if all(load.only_timed_out and load.others > MOST_OTHERS for load in failed):
+            others = max(load.others for load in failed)
+            raise NotSupported(
+                f"not judged, other programs had {others:.0%} of the CPU: {comparison.failure}"
+            )
         raise CheckFailed(comparison.failure)
     reasons = [*comparison.workload_differences[:3], comparison.other_texts]
     if not comparison.has_ratios:
@@ -106,6 +115,14 @@ def _require_ratios(comparison: Comparison, *, equal: bool) -> None:
         raise CheckFailed(text) if equal else NotSupported(text)
     if not comparison.pairs:
         raise NotSupported(f"{Finding.NOT_ENOUGH_EVIDENCE.value}: no round was measured")
+    if not any(figure.ratio for figure in comparison.figures):
+        reasons = [reason for found in comparison.invalid_rounds.values() for reason in found]
+        measured = len(comparison.pairs)
+        valid = counted(measured - len(comparison.invalid_rounds), "valid round")
+        raise NotSupported(
+            f"{Finding.NOT_ENOUGH_EVIDENCE.value}: {valid} of {measured}, {FEWEST_ROUNDS} are needed;"
+            f" {'; '.join(reasons[:2]) or 'there was no time for more'}"
+        )
 
 
 def _differences(comparison: Comparison) -> Mapping[str, bool]:

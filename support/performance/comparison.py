@@ -23,7 +23,7 @@ from pathlib import Path
 from support.errors import SettingsError, TargetError
 from support.performance.load.plan import ApiName, LoadPlan
 from support.performance.load.program import LoadResult, run_load
-from support.performance.load.record import RequestRecord
+from support.performance.load.record import Failure, RequestRecord
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, WHOLE, LoadFigures
 from support.performance.load_table import Sender
 from support.performance.percentiles import nearest_rank
@@ -113,11 +113,15 @@ def figures_of_round(result: LoadResult) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class RoundOfTarget:
-    """`peak_bytes`: the most resident memory of all processes during the load; None: not known."""
+    """`peak_bytes`: the most resident memory of all processes during the load; None: not known.
+
+    `others`: share of the CPU of the machine that other programs had meanwhile; 0 where it is not known.
+    """
 
     target: ComparedTarget
     result: LoadResult
     peak_bytes: int | None
+    others: float = 0.0
 
     @cached_property
     def figures(self) -> Mapping[str, float]:
@@ -128,6 +132,11 @@ class RoundOfTarget:
     @property
     def failed(self) -> Sequence[RequestRecord]:
         return LoadFigures.of(self.result).failed
+
+    @property
+    def only_timed_out(self) -> bool:
+        """Whether what failed had not ended in time: a matter of speed."""
+        return bool(self.failed) and all(one.failure is Failure.TIMEOUT for one in self.failed)
 
     @cached_property
     def texts(self) -> Mapping[int, str]:
@@ -399,4 +408,4 @@ def _require_answer(target: ComparedTarget, load: LoadPlan) -> None:
 def _measure(target: ComparedTarget, load: LoadPlan, folder: Path) -> RoundOfTarget:
     found = Sender(target.pid)(target.plan(load), folder)
     assert found.result is not None
-    return RoundOfTarget(target, with_usage(found.result), found.use.peak)
+    return RoundOfTarget(target, with_usage(found.result), found.use.peak, found.use.others or 0.0)

@@ -19,7 +19,7 @@ THROUGHPUT, DECODE_RATE, PREFILL_RATE = "tokens per second", "decode rate", "pre
 FIRST_ANSWER, READY = "time to first token after the start", "time to ready"
 REQUEST_MEMORY, KEPT_MEMORY, RESIDENT = "memory per request", "memory kept", "resident memory"
 ENERGY = "energy per token"
-GAP_RATIO, EVENTS_PER_SEGMENT = "gap ratio", "events per segment"
+GAP_RATIO, EVENTS_PER_SEGMENT = "gap ratio", "events per TCP segment"
 # Shorter gaps between events are not seen by a reader, and on a busy machine they are those of the scheduler.
 VISIBLE_GAP_MS = 10.0
 # A 95th percentile of fewer is the largest one.

@@ -18,11 +18,16 @@ FACTS = TargetFacts({**dict.fromkeys(NAMES, "-"), FILE: "model.gguf"}, "a" * 64)
 
 
 def load(
-    target: ComparedTarget, requests: Sequence[RequestRecord], text: str = "same", **quality: float
+    target: ComparedTarget,
+    requests: Sequence[RequestRecord],
+    text: str = "same",
+    *,
+    others: float = 0.0,
+    **quality: float,
 ) -> RoundOfTarget:
     measured = result(*requests, plan=target.plan(PLAN), **quality)
     events = {one.number: [(0, TokenKind.CONTENT, text)] for one in requests}
-    return RoundOfTarget(target, replace(measured, events=events), 50_000_000)
+    return RoundOfTarget(target, replace(measured, events=events), 50_000_000, others)
 
 
 def requests(first: float = 100.0, **changes: Any) -> list[RequestRecord]:

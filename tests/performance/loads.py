@@ -66,6 +66,11 @@ def failed(number: int, sent: float = 0.0) -> RequestRecord:
     return request(number, sent, failure=Failure.CLOSED, detail="after 2 events")
 
 
+def timed_out(number: int) -> RequestRecord:
+    """One that had not ended in time."""
+    return request(number, failure=Failure.TIMEOUT, detail="after 10 s")
+
+
 def result(*requests: RequestRecord, plan: LoadPlan = PLAN, **quality: object) -> LoadResult:
     """Of these requests; `quality`: what was otherwise than in `GOOD`."""
     changed = replace(GOOD, **quality)  # type: ignore[arg-type]  # the fields of a quality by name

@@ -9,16 +9,29 @@ import pytest
 from support.errors import CheckFailed, NotSupported
 from support.performance.compared_servers import RATIO_OF_ONE, SAME_WORK, ComparedServers
 from support.performance.comparison import Comparison
+from support.performance.load.record import RequestRecord
 from support.runner.requirements import NEEDS_LLAMA_CPP_PYTHON, SECOND_MISTRALRS, Requirements
 from support.servers.discovery import UrlTarget
 from support.settings import Settings
 from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
-from tests.performance.loads import failed
+from tests.performance.loads import failed, timed_out
 
 EQUAL, SLOWER, FASTER = comparison([100.0] * 4), comparison([150.0] * 4), comparison([60.0] * 4)
 WIDE = comparison([60.0, 170.0, 100.0, 90.0])
-BROKEN = Comparison(
-    (FIRST, SECOND), (FACTS, FACTS), [(load(FIRST, requests()), load(SECOND, [*requests(), failed(9)]))]
+
+
+def _failing(one: RequestRecord, others: float = 0.0) -> Comparison:
+    """With this request of the second target, while other programs had such a share of the CPU."""
+    rounds = [(load(FIRST, requests()), load(SECOND, [*requests(), one], others=others))]
+    return Comparison((FIRST, SECOND), (FACTS, FACTS), rounds)
+
+
+BROKEN, TIMED_OUT = _failing(failed(9)), _failing(timed_out(9), others=0.6)
+# Each round: events came with one read, and later than a tenth of an answer.
+LATE = Comparison(
+    (FIRST, SECOND),
+    (FACTS, FACTS),
+    [tuple(load(one, requests(), coalesced=0.5, lag_p99_us=90_000.0) for one in (FIRST, SECOND))] * 4,
 )
 
 
@@ -49,6 +62,9 @@ def test_what_is_as_expected_passes(found: tuple[Comparison, ...], expected: str
         ),
         ((BROKEN,), RATIO_OF_ONE, "1 of 9 requests failed"),
         ((BROKEN,), SAME_WORK, "1 of 9 requests failed"),
+        # A closed connection is no matter of the CPU. Nor is a time-out that other programs have not caused.
+        ((_failing(failed(9), others=0.6),), SAME_WORK, "1 of 9 requests failed"),
+        ((_failing(timed_out(9), others=0.2),), SAME_WORK, "1 of 9 requests failed: timeout"),
         ((comparison([100.0] * 4, text="sane"),), RATIO_OF_ONE, "two different workloads: .*another text"),
         ((EQUAL,), "peace", "no result of a comparison 'peace'"),
     ],
@@ -63,7 +79,13 @@ def test_what_is_certainly_wrong_fails(found: tuple[Comparison, ...], expected: 
     [
         ((WIDE,), RATIO_OF_ONE, "not enough evidence: time to first token p50"),
         ((SLOWER, FASTER), RATIO_OF_ONE, "not enough evidence"),
-        ((comparison([100.0, 100.0]),), RATIO_OF_ONE, "has too few valid rounds"),
+        ((comparison([100.0, 100.0]),), RATIO_OF_ONE, "2 valid rounds of 2, 3 are needed; there was"),
+        ((LATE,), SAME_WORK, "0 valid rounds of 4, 3 are needed; first: .* the client was late"),
+        (
+            (TIMED_OUT,),
+            SAME_WORK,
+            "not judged, other programs had 60% of the CPU: second .*: 1 of 9",
+        ),
         # A target that stalls: there was no time for a round of both.
         ((comparison([]),), SAME_WORK, "not enough evidence: no round was measured"),
         ((comparison([]),), RATIO_OF_ONE, "not enough evidence: no round was measured"),
