@@ -1,4 +1,4 @@
-@serial @benchmark @needs.command
+@serial @benchmark @needs.command @budget.200s
 Feature: Users who leave do not slow the others
   People close a chat in the middle of an answer. The server ends that generation, and the answers of those who stay
   are as fast as without it.
@@ -7,8 +7,8 @@ Feature: Users who leave do not slow the others
   Scenario: One in ten users leaves at the first token
     Given a dedicated server without a prefix cache
     When a load is sent to mistral.rs with
-      | load       | users | cancelled | requests | prompt words | output tokens |
-      | all stay   | 8     | 0 %       | 40       | 16           | 32            |
-      | some leave | 8     | 10 %      | 40       | 16           | 32            |
+      | rounds | load       | users | cancelled | requests | prompt words | output tokens |
+      | 12     | all stay   | 8     | 0 %       | 120      | 16           | 32            |
+      | 12     | some leave | 8     | 10 %      | 120      | 16           | 32            |
     Then the load meets the service level "leaving users"
     And the server cancels that generation within 1 second

@@ -34,5 +34,5 @@ Feature: Memory, energy and the time of a start are bounded
     Given mistral.rs with the scripted model
     When a load is sent to mistral.rs with
       | starts | model   | users | requests | prompt words | output tokens |
-      | 4      | SmolLM2 | 1     | 3        | 16           | 4             |
+      | 8      | SmolLM2 | 1     | 1        | 16           | 4             |
     Then the load meets the service level "start"

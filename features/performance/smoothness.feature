@@ -19,11 +19,11 @@ Feature: Streams are smooth, and answers are generated anew
       | 1     | 24       | 16           | 32            |
     Then the load meets the service level "separate events"
 
-  @normal @slow @needs.command
+  @normal @slow @needs.command @budget.200s
   Scenario: The same prompt is not answered from a cache
     Given a dedicated server with a random model of 5 million weights
     When a load is sent to mistral.rs with
-      | prompts   | users | requests | prompt words | output tokens |
-      | different | 1     | 10       | 16           | 32            |
-      | the same  | 1     | 10       | 16           | 32            |
+      | rounds | prompts   | users | requests | prompt words | output tokens |
+      | 12     | different | 1     | 20       | 16           | 32            |
+      | 12     | the same  | 1     | 20       | 16           | 32            |
     Then the load meets the service level "cached answers"

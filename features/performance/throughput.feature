@@ -14,13 +14,13 @@ Feature: Throughput grows with the number of users
       | 8     | 48       | 16           | 48            |
     Then the load meets the service level "several users"
 
-  @normal @slow
+  @normal @slow @budget.300s
   Scenario: Throughput of 32 users is that of 8
     When a load is sent to mistral.rs with
-      | users | requests | prompt words | output tokens |
-      | 1     | 12       | 16           | 32            |
-      | 4     | 32       | 16           | 32            |
-      | 8     | 64       | 16           | 32            |
-      | 16    | 96       | 16           | 32            |
-      | 32    | 128      | 16           | 32            |
+      | rounds | users | requests | prompt words | output tokens |
+      | 10     | 1     | 16       | 16           | 32            |
+      | 10     | 4     | 48       | 16           | 32            |
+      | 10     | 8     | 96       | 16           | 32            |
+      | 10     | 16    | 128      | 16           | 32            |
+      | 10     | 32    | 160      | 16           | 32            |
     Then the load meets the service level "many users"

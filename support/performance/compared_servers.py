@@ -44,7 +44,7 @@ COLUMNS = {
     "output tokens": "output_tokens",
 }
 # Of the rounds; the second one where the first one has found a difference of equal servers.
-SECONDS, SECONDS_AGAIN = 35.0, 20.0
+SECONDS, SECONDS_AGAIN = 28.0, 20.0
 # In which requests of one load are sent: a slow server has fewer of them.
 LOAD_SECONDS = 7.0
 RATIO_OF_ONE, SAME_WORK = "a ratio of 1", "the same work"

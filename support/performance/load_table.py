@@ -6,6 +6,7 @@
 | `load` | a name, for the limits; `overload`: more than the server can take, in the order of the table |
 | `prompts` | `different`, or `the same` in each request and round, at temperature 1 |
 | `starts` | that many new servers, one for each round |
+| `rounds` | of a scenario that may take minutes, in the place of five |
 | `model` | of new servers: `scripted`, or `SmolLM2` |
 | `sent by` | `users`, or `mistralrs bench`: the benchmark command in the place of a load |
 | `turns` | of each conversation: every request has all that was said before |
@@ -39,13 +40,15 @@ NUMBERS = {
     "turns": "turns",
 }
 NAME, PROMPTS, STARTS, MODEL, CANCELLED = "load", "prompts", "starts", "model", "cancelled"
+MANY_ROUNDS = "rounds"
 SENT_BY, USERS, BENCHMARK = "sent by", "users", "mistralrs bench"
-COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL, CANCELLED, SENT_BY}
+COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MANY_ROUNDS, MODEL, CANCELLED, SENT_BY}
 OVERLOAD, DIFFERENT, SAME = "overload", "different", "the same"
 PROMPT_NAMES = {DIFFERENT: "different prompts", SAME: "the same prompt"}
 SCRIPTED_MODEL = "scripted"
-# Of all loads and rounds together: a server that is slow has fewer requests then, and a wider interval.
-ALL_SECONDS = 30.0
+# Of all loads and rounds together: a server that is slow has fewer requests then, and a wider interval. The
+# second one where a table has a number of rounds.
+ALL_SECONDS, LONG_SECONDS = 30.0, 120.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,10 @@ def load_table(
     loads = [_planned(row, plan, send, servers, same) for row in table]
     if len({load.name for load in loads}) < len(loads):
         loads = [replace(load, name=f"{load.name}, {load.plan.prompt_words} words") for load in loads]
-    rounds = max(int(row.get(STARTS, 0)) for row in table) or (ROUNDS if len(loads) > 1 else 1)
-    seconds = ALL_SECONDS / rounds / len(loads)
+    given = max(int(row.get(MANY_ROUNDS, 0)) for row in table)
+    starts = max(int(row.get(STARTS, 0)) for row in table)
+    rounds = given or starts or (ROUNDS if len(loads) > 1 else 1)
+    seconds = (LONG_SECONDS if given else ALL_SECONDS) / rounds / len(loads)
     return LoadTable([replace(load, plan=replace(load.plan, seconds=seconds)) for load in loads], rounds)
 
 

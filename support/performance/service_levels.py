@@ -20,11 +20,11 @@ from support.performance.load.program import sending_seconds
 from support.performance.load.record import Failure
 from support.performance.load.summary import turn_lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN
-from support.performance.measured_load import FIGURES, MeasuredLoad, Round
+from support.performance.measured_load import FIGURES, GAP_RATIO, MeasuredLoad, Round
 from support.performance.percentiles import Verdict, nearest_rank
 from support.performance.resources import MIB, ResourceUse
 from support.performance.thresholds import Profile
-from support.performance.validity import invalid_latency_reasons, invalid_load_reasons
+from support.performance.validity import anomalies, invalid_latency_reasons, invalid_load_reasons
 from support.results.safe_text import counted
 
 # Of loads that are compared: with three, Student's interval is twice as wide.
@@ -83,7 +83,9 @@ class MeasuredLoads:
             for line in (f"{load.name}, by turn:", *turn_lines(load.figures.requests, load.plan.turns))
         ]
         reasons = [f"invalid: {reason}" for reason in self._load_reasons()]
-        return "\n".join([*lines, *own, *turns, *reasons])
+        judged = [load for load in self.loads if not load.any_load]
+        seen = [f"anomaly: {one}" for load in judged for one in load.reasons(anomalies)]
+        return "\n".join([*lines, *own, *turns, *reasons, *seen])
 
     def _load_reasons(self) -> list[str]:
         return [
@@ -112,7 +114,8 @@ class MeasuredLoads:
         if thresholds:
             tokens = min(load.plan.output_tokens for load in self.loads)
             shortest = min(threshold.shortest_ms(tokens) for threshold in thresholds)
-            find = partial(invalid_latency_reasons, shortest_ms=shortest)
+            within = all(threshold.metric == GAP_RATIO for threshold in thresholds)
+            find = partial(invalid_latency_reasons, shortest_ms=shortest, within_requests=within)
             found += [reason for load in self.loads if not load.any_load for reason in load.reasons(find)]
         if found:
             raise NotSupported(f"the measurement is invalid, nothing is judged: {'; '.join(found)}")

@@ -14,7 +14,7 @@ from support.performance.distributed.arrivals import no_poisson_reason
 from support.performance.load.program import LoadResult
 from support.performance.load.quality import RunQuality
 from support.performance.load_figures import PER_TOKEN, LoadFigures
-from support.performance.steady_state import steady_state
+from support.performance.steady_state import SteadyState, steady_state
 
 # Of one core, for the client.
 MOST_CLIENT_CPU = 0.8
@@ -54,10 +54,13 @@ def invalid_load_reasons(result: LoadResult, *, cached: bool = False) -> Iterato
     yield from _worker_reasons(result)
 
 
-def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[str]:
+def invalid_latency_reasons(
+    result: LoadResult, shortest_ms: float, *, within_requests: bool = False
+) -> Iterator[str]:
     """Why the latencies of a valid load are not those of its target.
 
     `shortest_ms`: of the times that are judged, milliseconds between two events of a stream.
+    `within_requests`: only times of one request are judged by each other; a trend over the load is in both.
     """
     figures = LoadFigures.of(result)
     if not figures.requests:
@@ -73,9 +76,22 @@ def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[
         if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
             moved = quality.clock_shift_us / 1000
             yield f"the wall clock moved by {moved:.1f} ms during a request of {client}"
-    speeds = figures.latencies(PER_TOKEN)
-    if all(speeds) and (state := steady_state(speeds)).enough and not state.steady:
+    state = _state(figures)
+    if state is not None and state.trend and not within_requests:
         yield f"{PER_TOKEN}: {state}"
+
+
+def anomalies(result: LoadResult) -> Iterator[str]:
+    """What invalidates nothing, but is worth a look: a step of the inter-token latency without a trend."""
+    state = _state(LoadFigures.of(result))
+    if state is not None and state.step is not None and not state.trend:
+        yield f"{PER_TOKEN}: a step at value {state.step + 1}"
+
+
+def _state(figures: LoadFigures) -> SteadyState | None:
+    """Of the inter-token latency; None where a token took no measurable time."""
+    speeds = figures.latencies(PER_TOKEN)
+    return steady_state(speeds) if all(speeds) else None
 
 
 def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:

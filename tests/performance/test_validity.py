@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.performance.load.program import LoadResult
-from support.performance.validity import invalid_latency_reasons, invalid_load_reasons
+from support.performance.validity import anomalies, invalid_latency_reasons, invalid_load_reasons
 from tests.performance.loads import TOKENS, request, result
 
 REQUESTS = [request(number, sent=200.0 * number) for number in range(20)]
@@ -46,6 +46,21 @@ def test_each_reason_is_found_and_no_other(found: LoadResult, reason: str) -> No
     texts = list(dict.fromkeys(reasons(found)))
     assert len(texts) == 1, texts
     assert re.search(reason, texts[0]), texts[0]
+
+
+def test_a_step_without_a_trend_is_an_anomaly_and_a_trend_is_none() -> None:
+    """Faster at last by 10 %, but for the first third and the last value as fast: a step alone."""
+    gaps = [*([10.0] * 14), *([11.0] * 20), *([10.0] * 6)]
+    step = result(*(request(number, gap=gap) for number, gap in enumerate(gaps)))
+    assert reasons(step) == []
+    assert [*anomalies(step)] == ["inter-token latency: a step at value 15"]
+    trend = result(*(request(number, gap=10.0 + number) for number in range(20)))
+    assert [*anomalies(trend)] == []
+
+
+def test_times_within_a_request_need_no_steady_state() -> None:
+    trend = result(*(request(number, gap=10.0 + number) for number in range(20)))
+    assert [*invalid_latency_reasons(trend, 100.0, within_requests=True)] == []
 
 
 def test_merged_events_of_a_client_in_time_are_the_servers() -> None:
