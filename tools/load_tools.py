@@ -6,6 +6,7 @@ Each load is sent twice, once four times as long, so that the start of a tool is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -57,16 +58,24 @@ class Measured:
 def load_tools() -> list[Row]:
     """A row for each tool and number of streams; what cannot be measured is named on stderr."""
     rows: list[Row] = []
-    try:
-        with synthetic_server(default_cache()) as url:
-            for streams in STREAMS:
-                for name, send in (("this project", _own), ("guidellm", _guidellm), ("aiperf", _aiperf)):
+    with synthetic_server(default_cache()) as url:
+        for streams in STREAMS:
+            for name, send in (("this project", _own), ("guidellm", _guidellm), ("aiperf", _aiperf)):
+                with _named_when_missing(f"{name}, {streams} streams"):
                     short, long = send(url, streams, ROUNDS), send(url, streams, LONGER * ROUNDS)
                     rows.append(_row(name, streams, short, long))
+    with _named_when_missing("guidellm's mock server"):
         rows.append(_mock_server())
-    except (ProgramUnavailable, CommandTimeout) as error:
-        print(f"measure: {error}", file=sys.stderr)
     return rows
+
+
+@contextlib.contextmanager
+def _named_when_missing(what: str) -> Iterator[None]:
+    """The other rows are measured all the same."""
+    try:
+        yield
+    except (ProgramUnavailable, CommandTimeout) as error:
+        print(f"measure: {what}: {error}", file=sys.stderr)
 
 
 def _mock_server() -> Row:
@@ -184,6 +193,8 @@ def _aiperf(url: str, streams: int, rounds: int) -> Measured:
         command += ["--input-file", "prompts.jsonl", "--custom-dataset-type", "single_turn"]
         command += ["--concurrency", str(streams), "--request-count", str(streams * rounds)]
         command += ["--export-level", "raw", "--artifact-dir", "out", "--ui", "none"]
+        # The server has neither, and a process of aiperf that waits for them ended a run.
+        command += ["--no-server-metrics", "--no-gpu-telemetry"]
         cpu = _run(command, folder)
         records = [json.loads(line) for line in (folder / "out/profile_export_raw.jsonl").open()]
     return _measured(list(map(_aiperf_times, records)), cpu)
