@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.errors import CheckFailed
+from support.models.files import ModelFiles
 from support.performance.load.plan import LoadPlan
 from support.performance.load_table import LoadTable, NewServers, Sender, load_table
 from support.programs.launcher import LaunchedProgram
@@ -38,6 +41,18 @@ def test_a_row_is_a_plan() -> None:
 def test_a_share_is_a_percentage_below_100(text: str) -> None:
     with pytest.raises(CheckFailed, match="give a share such as 10 %"):
         loads({"users": "1", "cancelled": text})
+
+
+@pytest.mark.parametrize(
+    ("row", "rounds", "seconds"),
+    [({}, 5, 30 / 5 / 2), ({"starts": "4"}, 4, 30 / 4 / 2), ({"rounds": "12"}, 12, 120 / 12 / 2)],
+)
+def test_a_table_may_have_its_own_number_of_rounds(row: dict[str, str], rounds: int, seconds: float) -> None:
+    """And more time for all of them then."""
+    models = {"scripted": lambda: ModelFiles(Path("/nowhere"), None, "gguf")}
+    rows = [{"users": users, **row} for users in ("1", "8")]
+    table = load_table(rows, PLAN, Sender(), NewServers(models, no_server))
+    assert (table.rounds, {load.plan.seconds for load in table.loads}) == (rounds, {seconds})
 
 
 def test_an_unknown_column_is_named() -> None:
