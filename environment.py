@@ -10,6 +10,7 @@ from typing import Protocol
 
 from steps import types  # noqa: F401  (the matcher and its types have to be there before the steps)
 from support.errors import EXIT_USAGE
+from support.http.client import RequestFailed
 from support.results.behave_types import BehaveScenario
 from support.suite import RunContext
 from support.world import World
@@ -46,11 +47,12 @@ def after_scenario(context: HookContext, scenario: ScenarioWithWorld) -> None:
     world = context.world
     # A scenario that was skipped half-way has no failure to explain.
     passed = scenario.should_skip or all(step.status.name == "passed" for step in scenario.all_steps)
+    errors = [step.exception for step in scenario.all_steps]
     try:
         if passed and not scenario.should_skip:
             world.check_at_end()
-        elif any(isinstance(step.exception, AssertionError) for step in scenario.all_steps):
-            world.check_crashes()
+        elif any(isinstance(error, AssertionError) for error in errors):
+            world.check_crashes(unanswered=any(isinstance(error, RequestFailed) for error in errors))
     except AssertionError:
         passed = False
         raise

@@ -373,6 +373,10 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of proof.json and proof.md (default: proof/ below that of the reports).",
 )
+@click.option("--repeat", type=Number(), default=1, metavar="N", help="Each harmless variant N times.")
+@click.option(
+    "--narrow", is_flag=True, help="Only the expected checks, also for a fault that they do not detect."
+)
 @click.option("--list", "only_list", is_flag=True, help="List the faults; run nothing.")
 @click.option(
     "--blind",
@@ -398,7 +402,9 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     reports_dir: Path | None,
     each: int,
     checks: tuple[str, ...],
+    repeat: int,
     *,
+    narrow: bool,
     only_list: bool,
     blind: bool,
     defines: tuple[str, ...],
@@ -415,7 +421,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     """
     enter_suite_folder()
     from support.fault_injection.catalogue import chosen
-    from support.fault_injection.proof_command import ProveCommand
+    from support.fault_injection.proof_command import ProofOptions, ProveCommand
     from support.reporting.fault_evidence import FOLDER
     from support.runner import selection
     from support.settings import load_settings
@@ -424,8 +430,10 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
         for fault in chosen(ids, capabilities):
             click.echo(f"{fault.id}  ({fault.capability}, {fault.means})  {fault.does}")
         return
-    if blind and (ids or capabilities or every > 1):
-        raise SettingsError("prove: --blind has no --fault, --capability or --every; choose with --check")
+    if blind and (ids or capabilities or every > 1 or repeat > 1 or narrow):
+        raise SettingsError(
+            "prove: --blind has no --fault, --capability, --every, --repeat or --narrow; choose with --check"
+        )
     if checks and not blind:
         raise SettingsError("prove: --check is for --blind; choose faults with --fault")
     chosen(ids, capabilities)
@@ -433,8 +441,8 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     settings = _by_name(defines)
     chosen_target = selection.target_settings(target) if target is not None else []
     by_option = _by_name(chosen_target)
-    options = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
-    resolved = load_settings(settings | by_option, options)
+    origins = {name.removeprefix("option."): by_option.pop(name) for name in [*by_option] if "." in name}
+    resolved = load_settings(settings | by_option, origins)
     reports = user_path(reports_dir) if reports_dir else resolved.settings.acceptance_reports_dir / FOLDER
     if blind:
         from support.fault_injection.blind_command import prove_blind
@@ -451,7 +459,9 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     words = ["acceptance", "prove", *(f"--fault {name}" for name in ids)]
     words += [*(f"--capability {name}" for name in capabilities), *([f"--every {every}"] * (every > 1))]
     words += [f"--target {target}"] if target else []
-    sys.exit(command.prove(ids, capabilities, every, " ".join(words)))
+    words += [*([f"--repeat {repeat}"] * (repeat > 1)), *(["--narrow"] * narrow)]
+    options = ProofOptions(every, narrow=narrow, repeat=repeat)
+    sys.exit(command.prove(ids, capabilities, options, " ".join(words)))
 
 
 @main.command()

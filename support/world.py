@@ -29,7 +29,7 @@ from support.servers.discovery import UrlTarget
 from support.servers.endpoints import Endpoint
 from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
-from support.servers.post_mortem import cause_of_death, cause_of_panic
+from support.servers.post_mortem import await_end, cause_of_death, cause_of_panic
 from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
@@ -323,13 +323,17 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.require_results_checked()
         self._require_no_crash()
 
-    def check_crashes(self) -> None:
+    def check_crashes(self, *, unanswered: bool) -> None:
         """Checks after a failed step: the listed failure of a known issue covers no crash beside it.
 
-        A group of checks has looked for the crashes of each check.
+        A group of checks has looked for the crashes of each check. `unanswered`: a request failed, which may
+        be noticed some moments before the end of its server.
         """
-        if not self.checks:
-            self._require_no_crash()
+        if self.checks:
+            return
+        if unanswered and self.server is not None:
+            await_end(self.server)
+        self._require_no_crash()
 
     def _require_no_crash(self) -> None:
         """The server is alive, and neither its log nor a terminal shows a panic."""

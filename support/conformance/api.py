@@ -19,8 +19,8 @@ from support.units import JsonMapping
 API_NAMES = ("openai", "ollama", "anthropic", "responses", "metrics", "monitoring", "exporter", "prometheus")
 MAX_BODY_CHARACTERS = 300
 # An answer in a form that does not depend on how it was sent: text, texts, finish_reason, finish_reasons,
-# usage, tool_calls, call_ids, calls_with_id, id, first_vector; streams add what only they have. A missing key
-# reads as None.
+# usage, tool_calls, call_ids, calls_with_id, id, first_vector, last_vector; streams add what only they have.
+# A missing key reads as None.
 NormalizedAnswer = JsonMapping
 
 

@@ -57,6 +57,7 @@ NormalizedField = Literal[
     "id",
     "embeddings",
     "first_vector",
+    "last_vector",
 ]
 
 

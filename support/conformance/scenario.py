@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -26,12 +25,9 @@ from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
-from support.servers.post_mortem import cause_of_death, cause_of_panic, exit_reason
+from support.servers.post_mortem import await_end, cause_of_death, cause_of_panic, exit_reason
 from support.settings import Settings
-from support.waiting import WaitTimeout, wait_until
 
-# A connection may be cut some moments before its server has ended.
-EXIT_SECONDS = 2.0
 LOG_CHARACTERS = 1500
 RESPONSE_SECONDS = 30.0
 UNFINISHED = "the group was ended before this check was finished"
@@ -219,8 +215,7 @@ class ConformanceScenario:
 def _death_or_panic(outcome: Outcome, process: LaunchedProgram, position: LogPosition) -> Failure | None:
     """What happened to the server while the check ran, its log from `position` on included."""
     if outcome.unanswered:
-        with contextlib.suppress(WaitTimeout):
-            wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
+        await_end(process)
     log = process.log_since(position)
     if not process.alive:
         process.end_is_known = True

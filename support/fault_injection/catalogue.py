@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import SettingsError
+from support.fault_injection.suite_process import NO_FAULT, ProcessFault
 from support.name_registry import unknown
 
 FOLDER = Path(__file__).with_name("catalogue")
@@ -22,7 +23,19 @@ HARMLESS, HARNESS = "harmless", "harness"
 MEANS = ("http", "transport", "program", "reference_server", "harness")
 SERVERS = ("target", "ollama_api")
 _KEYS = {
-    *("does", "seen", "means", "server", "on", "http", "command", "settings", "programs", "stands_for"),
+    *(
+        "does",
+        "seen",
+        "means",
+        "server",
+        "on",
+        "http",
+        "command",
+        "settings",
+        "programs",
+        "stands_for",
+        "process",
+    ),
     *("check", "scenario", "message", "needs", "tags", "recovers", "selects"),
 }
 # What a message about an end of waiting alone has: it names no problem.
@@ -56,6 +69,8 @@ class CatalogueFault:
     programs: Mapping[str, str] = field(default_factory=dict)
     # The program of the suite that `command` changes, instead of that of the server.
     stands_for: str = ""
+    # Of the process of the suite.
+    process: ProcessFault = NO_FAULT
     checks: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     recovers: tuple[str, ...] = ()
@@ -138,6 +153,7 @@ def fault_of(name: str, capability: str, row: Mapping[str, Any]) -> CatalogueFau
         settings=row.get("settings", {}),
         programs=row.get("programs", {}),
         stands_for=row.get("stands_for", ""),
+        process=_process(name, row.get("process", {})),
         checks=tuple(_listed(row.get("check", ()))),
         scenarios=tuple(_listed(row.get("scenario", ()))),
         recovers=tuple(_listed(row.get("recovers", ()))),
@@ -157,8 +173,16 @@ def _require_whole(fault: CatalogueFault) -> None:
     if fault.capability != HARMLESS and not fault.message:
         raise CatalogueError(f"{fault.id}: no message")
     re.compile(fault.message)
-    if not (fault.http or fault.command or fault.settings or fault.programs):
+    changes = (fault.http, fault.command, fault.settings, fault.programs, fault.process != NO_FAULT)
+    if not any(changes):
         raise CatalogueError(f"{fault.id}: it changes nothing")
+
+
+def _process(name: str, changes: Mapping[str, Any]) -> ProcessFault:
+    try:
+        return ProcessFault(**changes)
+    except TypeError:
+        raise CatalogueError(f"{name}: unknown key in process: {', '.join(changes)}") from None
 
 
 def _listed(value: Any) -> Iterable[Any]:

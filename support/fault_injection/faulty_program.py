@@ -14,6 +14,7 @@ import functools
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 PORT_POLL_SECONDS = 0.02
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS, HELD_SECONDS = 1.0, 0.5
 _ADDRESS = re.compile(rb"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)")
 
 
@@ -138,6 +139,8 @@ def _connect(address: str, *, ignores_proxies: bool) -> None:
     host, _, port = (proxy.netloc or address).rpartition(":")
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), CONNECT_SECONDS) as client:
         client.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+        # Clients keep a connection for their next request.
+        select.select([], [], [], HELD_SECONDS)
 
 
 def _exit_as(code: int) -> NoReturn:

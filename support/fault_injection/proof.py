@@ -7,11 +7,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from support.errors import COMPLETE_CODES, EXIT_HARNESS, EXIT_USAGE
+from support.errors import COMPLETE_CODES, EXIT_FAILED, EXIT_HARNESS, EXIT_USAGE
 from support.fault_injection.catalogue import HARMLESS, HARNESS, CatalogueFault
 from support.fault_injection.fault_notes import APPLIED, NOTES
 from support.reporting.files import REPORT
@@ -50,6 +50,8 @@ class RunResult:
     seconds: float = 0.0
     # What the program in front of the server has noted.
     notes: tuple[str, ...] = ()
+    # Whether it ended by itself, not at the limit of its time.
+    is_whole: bool = True
 
     @classmethod
     def read(cls, folder: Path, exit_code: int, output: str, seconds: float) -> RunResult:
@@ -77,10 +79,27 @@ class RunResult:
         """What failed: checks, and scenarios that run none of those."""
         return [name for name, verdict in self.verdicts.items() if verdict == "failed"]
 
+    def judged(self) -> int:
+        """How many checks and scenarios it has judged."""
+        return sum(verdict not in ("skipped", "not_run", "unsupported") for verdict in self.verdicts.values())
+
+    def of_those_that_pass(self, healthy: RunResult) -> RunResult:
+        """Without the failures of what does not pass without the fault either."""
+        kept = {
+            name: verdict
+            for name, verdict in self.verdicts.items()
+            if verdict != "failed" or healthy.verdicts.get(name) == "passed"
+        }
+        return replace(self, verdicts=kept)
+
 
 @dataclass(frozen=True)
 class FaultResult:
-    """The verdict about one fault. `by`: what detected it; `message`: of that, or what there was instead."""
+    """The verdict about one fault. `by`: what detected it; `message`: of that, or what there was instead.
+
+    `others`: how many other checks and scenarios of its capability were run, since the expected ones did not
+    detect it; `all_others`: all that the target can run, not those until a limit of time.
+    `runs`: of a harmless variant, `alarms` of them with a false alarm."""
 
     fault: CatalogueFault
     detection: Detection
@@ -88,6 +107,47 @@ class FaultResult:
     message: str = ""
     seconds: float = 0.0
     every: int = 1
+    others: int = 0
+    all_others: bool = False
+    runs: int = 1
+    alarms: int = 0
+
+    @property
+    def needs_others(self) -> bool:
+        """Whether the other checks of its capability may still detect it."""
+        mechanical = self.fault.capability not in (HARMLESS, HARNESS)
+        return mechanical and self.detection in (Detection.MISSED, Detection.UNNAMED, Detection.NOT_INJECTED)
+
+
+def repeated(before: FaultResult | None, now: FaultResult) -> FaultResult:
+    """The verdict about a harmless variant that was run again: a false alarm stays one."""
+    if before is None:
+        return now
+    stays = before.alarms or (before.detection != Detection.NO_ALARM and not now.alarms)
+    return replace(
+        before if stays else now,
+        seconds=before.seconds + now.seconds,
+        runs=before.runs + now.runs,
+        alarms=before.alarms + now.alarms,
+    )
+
+
+def widened(first: FaultResult, wider: RunResult) -> FaultResult:
+    """The better one of two verdicts: that about the expected checks, and that about all of the capability.
+
+    `wider`: without the failures of what does not pass without the fault (`of_those_that_pass`)."""
+    # At the limit of its time it has judged a part.
+    complete = wider if wider.is_whole else replace(wider, exit_code=EXIT_FAILED)
+    second = classify(first.fault, complete)
+    order = [Detection.NOT_INJECTED, Detection.MISSED, Detection.UNNAMED, Detection.OTHER, Detection.EXPECTED]
+    better = second.detection in order and order.index(second.detection) > order.index(first.detection)
+    others = max(wider.judged() - len(first.fault.expected), 0)
+    return replace(
+        second if better else first,
+        seconds=first.seconds + wider.seconds,
+        others=others,
+        all_others=wider.is_whole and wider.exit_code in COMPLETE_CODES,
+    )
 
 
 def applicable(fault: CatalogueFault, healthy: RunResult) -> str:
@@ -114,7 +174,8 @@ def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:
         wrong = [name for name, verdict in result.verdicts.items() if verdict in ("failed", "broken")]
         if wrong or result.exit_code not in COMPLETE_CODES:
             text = "; ".join(result.messages[name] for name in wrong[:2]) or _end(result.output)
-            return FaultResult(fault, Detection.FALSE_ALARM, tuple(wrong), _short(text), result.seconds)
+            alarm = Detection.FALSE_ALARM
+            return FaultResult(fault, alarm, tuple(wrong), _short(text), result.seconds, alarms=1)
         return FaultResult(fault, Detection.NO_ALARM, seconds=result.seconds)
     naming = [name for name in failed if fault.names_problem(result.messages[name])]
     expected = [name for name in fault.expected if name in naming]
@@ -204,8 +265,9 @@ class Proof:
 
     @property
     def harmless(self) -> list[FaultResult]:
-        """The allowed differences that were tried."""
-        return [result for result in self.results if result.fault.capability == HARMLESS]
+        """The allowed differences that were tried and judged."""
+        judged = (Detection.NO_ALARM, Detection.FALSE_ALARM)
+        return [result for result in self.results if result.detection in judged]
 
     @property
     def false_alarms(self) -> list[FaultResult]:

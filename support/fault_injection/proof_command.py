@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError, TargetError
-from support.fault_injection.catalogue import HARMLESS, HARNESS, CatalogueFault, catalogue, chosen
+from support.fault_injection.catalogue import HARMLESS, CatalogueFault, catalogue, chosen
 from support.fault_injection.proof import (
     Detection,
     FaultResult,
@@ -18,10 +18,20 @@ from support.fault_injection.proof import (
     RunResult,
     applicable,
     classify,
+    repeated,
+    widened,
 )
 from support.fault_injection.proof_report import result_line, summary_lines, write_proof
-from support.fault_injection.proof_runs import FaultyTarget, SuiteRun, own_programs, run_all, selection
-from support.fault_injection.suite_process import import_suite
+from support.fault_injection.proof_runs import (
+    FaultyTarget,
+    SuiteRun,
+    of_capability,
+    own_programs,
+    run_all,
+    selection,
+    selection_of,
+)
+from support.fault_injection.suite_process import NO_FAULT, import_suite
 from support.programs.run_directory import temp_prefix
 from support.reporting.files import prepare_folder
 from support.servers.discovery import UrlTarget, discover
@@ -31,6 +41,16 @@ from support.settings import ResolvedSettings
 CHECKS_PER_RUN = 60
 SCENARIOS_PER_RUN = 8
 _WITHOUT = "without a fault"
+
+
+@dataclass(frozen=True)
+class ProofOptions:
+    """`every`: faults of exchanges in each N-th one only. `narrow`: only the expected checks, also where they
+    do not detect a fault. `repeat`: how many times each harmless variant is run."""
+
+    every: int = 1
+    narrow: bool = False
+    repeat: int = 1
 
 
 class ProveCommand:
@@ -55,13 +75,18 @@ class ProveCommand:
         self._print = print_line
         self._healthy = RunResult(0)
         self._broken_without: list[str] = []
-        self._ended: dict[str, RunResult] = {}
-        self._every = 1
+        self._options = ProofOptions()
 
-    def prove(self, ids: Sequence[str], capabilities: Sequence[str], every: int, command: str) -> int:
+    def prove(
+        self,
+        ids: Sequence[str],
+        capabilities: Sequence[str],
+        options: ProofOptions,
+        command: str,
+    ) -> int:
         """Run, print, write; the exit code."""
-        self._every = every
-        selected = [self._with_rate(fault, every) for fault in chosen(ids, capabilities)]
+        self._options = options
+        selected = [self._with_rate(fault) for fault in chosen(ids, capabilities)]
         self._require_possible(selected, ids)
         prepare_folder(self._reports)
         started = time.monotonic()
@@ -69,16 +94,18 @@ class ProveCommand:
         self._print(
             f"Target: {self._target.label}; {len(selected)} faults and variants, {self._jobs} at once"
         )
-        with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
-            runs = self._runs(selected, Path(folder))
-            run_all(runs, self._jobs, self._take)
-        results = [self._result(fault) for fault in selected]
-        if ids and (missing := [r for r in results if r.detection == Detection.NOT_APPLICABLE]):
+        with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
+            folder = Path(name)
+            run_all(self._runs_without(selected, folder), self._jobs, self._take_without)
+            results = self._run_faults(selected, folder)
+            if not options.narrow:
+                results |= self._widen([r for r in results.values() if r.needs_others], folder)
+        if ids and (missing := [r for r in results.values() if r.detection == Detection.NOT_APPLICABLE]):
             raise TargetError(
                 f"{missing[0].fault.id} cannot be shown on {self._target.label}: {missing[0].message}"
             )
         proof = Proof(
-            [replace(result, every=every) for result in results],
+            [replace(result, every=options.every) for result in results.values()],
             self._target.label,
             f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
             command,
@@ -93,7 +120,8 @@ class ProveCommand:
             return EXIT_HARNESS
         return EXIT_PASSED if proof.is_complete else EXIT_FAILED
 
-    def _with_rate(self, fault: CatalogueFault, every: int) -> CatalogueFault:
+    def _with_rate(self, fault: CatalogueFault) -> CatalogueFault:
+        every = self._options.every
         if every == 1 or fault.means not in ("http", "transport") or fault.capability == HARMLESS:
             return fault
         http = tuple({**one, "on": {**one["on"], "every": every}} for one in fault.http)
@@ -109,14 +137,9 @@ class ProveCommand:
                     "give --target the path of a program"
                 )
 
-    def _runs(self, selected: Sequence[CatalogueFault], folder: Path) -> Iterator[SuiteRun]:
+    def _runs_without(self, selected: Sequence[CatalogueFault], folder: Path) -> Iterator[SuiteRun]:
+        """What has to detect the faults, without a fault."""
         proper = [fault for fault in selected if fault.capability != HARMLESS]
-        # Also what the harmless variants are run with.
-        of_variants = [
-            fault
-            for fault in catalogue().values()
-            if fault.capability in {variant.selects for variant in selected} - {""}
-        ]
         checks = list(dict.fromkeys(name for f in proper for name in (*f.checks, *f.recovers)))
         scenarios = list(dict.fromkeys(name for f in proper for name in f.scenarios))
         parts = [checks[at : at + CHECKS_PER_RUN] for at in range(0, len(checks), CHECKS_PER_RUN)]
@@ -125,40 +148,82 @@ class ProveCommand:
         lists = [scenarios[at : at + SCENARIOS_PER_RUN] for at in range(0, len(scenarios), SCENARIOS_PER_RUN)]
         for number, part in enumerate(lists):
             yield self._run(None, folder, f"{_WITHOUT}, scenarios {number}", selection((), part))
-        for fault in selected:
-            if fault.capability == HARMLESS:
-                names = dict.fromkeys(
-                    n for f in of_variants if f.capability == fault.selects for n in f.checks
-                )
-                yield self._run(fault, folder, fault.id, selection(names, ()))
-            elif not (fault.command and isinstance(self._target, UrlTarget)):
-                words = selection((*fault.checks, *fault.recovers), fault.scenarios, whole=self._every > 1)
-                yield self._run(fault, folder, fault.id, words)
+
+    def _take_without(self, _: SuiteRun, result: RunResult) -> None:
+        self._healthy = RunResult(
+            0,
+            {**self._healthy.verdicts, **result.verdicts},
+            {**self._healthy.messages, **result.messages},
+        )
+        if not result.verdicts:
+            self._broken_without.append(" ".join(result.output.split())[-300:])
+
+    def _run_faults(self, selected: Sequence[CatalogueFault], folder: Path) -> dict[str, FaultResult]:
+        """The verdict about each, with the checks that have to detect it; by id."""
+        verdicts: dict[str, FaultResult | None] = {fault.id: self._not_shown(fault) for fault in selected}
+        for result in filter(None, verdicts.values()):
+            self._print(result_line(result))
+        shown = {fault.id: fault for fault in selected if verdicts[fault.id] is None}
+
+        def take(run: SuiteRun, result: RunResult) -> None:
+            name = run.name.partition(",")[0]
+            verdict = classify(shown[name], result)
+            self._print(result_line(verdict))
+            verdicts[name] = repeated(verdicts[name], verdict)
+
+        def runs() -> Iterator[SuiteRun]:
+            for number in range(self._options.repeat):
+                for fault in shown.values():
+                    if not number or fault.capability == HARMLESS:
+                        name = f"{fault.id}, {number}" if number else fault.id
+                        yield self._run(fault, folder, name, self._narrow(fault))
+
+        run_all(runs(), self._jobs, take)
+        return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
+
+    def _narrow(self, fault: CatalogueFault) -> list[str]:
+        """The options that select what has to detect it; for a variant, what all faults need."""
+        if fault.capability == HARMLESS:
+            others = [other for other in catalogue().values() if other.capability == fault.selects]
+            return selection(dict.fromkeys(name for other in others for name in other.checks), ())
+        return selection((*fault.checks, *fault.recovers), fault.scenarios, whole=self._options.every > 1)
+
+    def _widen(self, undetected: Sequence[FaultResult], folder: Path) -> dict[str, FaultResult]:
+        """The verdicts after all checks of the capability were run, by id."""
+        if not undetected:
+            return {}
+        self._print(f"{len(undetected)} not detected by the expected checks: all checks of the capability")
+        firsts = {result.fault.id: result for result in undetected}
+        wider: dict[str, RunResult] = {}
+        runs = (
+            self._run(r.fault, folder, f"{r.fault.id}, all", of_capability(r.fault.capability))
+            for r in undetected
+        )
+        run_all(runs, self._jobs, lambda run, result: wider.update({run.name.partition(",")[0]: result}))
+        found = {name for key, run in wider.items() for name in classify(firsts[key].fault, run).by}
+        unknown = sorted(found - self._healthy.verdicts.keys())
+        if unknown:
+            words = selection_of(unknown)
+            run_all(iter([self._run(None, folder, _WITHOUT, words)]), self._jobs, self._take_without)
+        results = {
+            key: widened(first, wider[key].of_those_that_pass(self._healthy)) for key, first in firsts.items()
+        }
+        for result in results.values():
+            self._print(result_line(result))
+        return results
 
     def _run(self, fault: CatalogueFault | None, folder: Path, name: str, words: Sequence[str]) -> SuiteRun:
         own = folder / name.replace(", ", "-").replace(" ", "-")
         options = self._faulty.options(fault, own)
         environment = own_programs(own, fault.programs) if fault else {}
-        return SuiteRun(name, self._main, [*options, *words], own, environment, self._faulty.front(fault))
+        front, own_fault = self._faulty.front(fault), fault.process if fault else NO_FAULT
+        return SuiteRun(name, self._main, [*options, *words], own, environment, front, own_fault)
 
-    def _take(self, run: SuiteRun, result: RunResult) -> None:
-        if run.name.startswith(_WITHOUT):
-            self._healthy = RunResult(
-                0,
-                {**self._healthy.verdicts, **result.verdicts},
-                {**self._healthy.messages, **result.messages},
-            )
-            if not result.verdicts:
-                self._broken_without.append(" ".join(result.output.split())[-300:])
-            return
-        self._ended[run.name] = result
-        fault = catalogue()[run.name]
-        self._print(result_line(classify(fault, result)))
-
-    def _result(self, fault: CatalogueFault) -> FaultResult:
-        if fault.capability not in (HARMLESS, HARNESS) and (reason := applicable(fault, self._healthy)):
-            return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason)
-        if fault.id not in self._ended:
+    def _not_shown(self, fault: CatalogueFault) -> FaultResult | None:
+        """The verdict about a fault that the target cannot show; None for the others."""
+        reason = ""
+        if fault.command and isinstance(self._target, UrlTarget):
             reason = "the target is a server at a URL, not a program"
-            return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason)
-        return classify(fault, self._ended[fault.id])
+        elif fault.capability != HARMLESS:
+            reason = applicable(fault, self._healthy)
+        return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason) if reason else None

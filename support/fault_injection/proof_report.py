@@ -32,7 +32,15 @@ _COLUMNS = {
 def result_line(result: FaultResult) -> str:
     """One line as soon as a run has ended."""
     shown = f"  {result.message[:140]}" if result.message else ""
-    return f"{result.detection:<12} {result.seconds:5.1f}s  {result.fault.id}{shown}"
+    return f"{result.detection:<12} {result.seconds:5.1f}s  {result.fault.id}{_others(result)}{shown}"
+
+
+def _others(result: FaultResult) -> str:
+    """How many other checks were run."""
+    if not result.others:
+        return ""
+    part = "" if result.all_others else ", then the time was up"
+    return f"  ({result.others} other checks and scenarios{part})"
 
 
 def bounds(proof: Proof) -> list[str]:
@@ -47,10 +55,16 @@ def bounds(proof: Proof) -> list[str]:
         )
     if proof.harmless:
         wrong, tried = len(proof.false_alarms), len(proof.harmless)
+        alarms, runs = sum(r.alarms for r in proof.harmless), sum(r.runs for r in proof.harmless)
         lines.append(
             f"{wrong} false alarms in {tried} harmless variants: "
             f"at most {upper_bound(wrong, tried):.1%} of such variants (95 % confidence)"
         )
+        if runs > tried:
+            lines.append(
+                f"{alarms} of the {runs} runs of these variants raised one: "
+                f"at most {upper_bound(alarms, runs):.1%} of such runs (95 % confidence)"
+            )
     return lines
 
 
@@ -59,7 +73,7 @@ def summary_lines(proof: Proof) -> Iterator[str]:
     yield ""
     for result in proof.results:
         if not result.detection.counts and result.detection != Detection.NO_ALARM:
-            yield f"{result.detection}: {result.fault.id}: {result.fault.does}"
+            yield f"{result.detection}: {result.fault.id}: {result.fault.does}{_others(result)}"
             if result.message:
                 yield f"    {result.message}"
     yield ""
@@ -88,6 +102,7 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
         "missed": [r.fault.id for r in proof.injected if not r.detection.counts],
         "lower_bound": lower_bound(len(proof.detected), len(proof.injected)),
         "harmless": len(proof.harmless),
+        "harmless_runs": sum(r.runs for r in proof.harmless),
         "false_alarms": [r.fault.id for r in proof.false_alarms],
         "faults": [
             {
@@ -101,6 +116,10 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
                 "verdict": str(r.detection),
                 "by": list(r.by),
                 "message": r.message,
+                "runs": r.runs,
+                "alarms": r.alarms,
+                "others": r.others,
+                "all_others": r.all_others,
                 "seconds": round(r.seconds, 1),
             }
             for r in proof.results

@@ -6,18 +6,18 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support.conformance.case_table import all_checks
+from support.conformance.case_table import all_checks, check_ids
 from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.faulty_program import Plan, write_program
 from support.fault_injection.proof import RunResult
-from support.fault_injection.suite_process import SuiteProcess
+from support.fault_injection.suite_process import NO_FAULT, ProcessFault, SuiteProcess
 from support.programs.launcher import LaunchedProgram, launch, log_matches
-from support.runner.checks_of_scenarios import titles_of_groups
+from support.runner.checks_of_scenarios import FEATURES, titles_of_groups
 from support.runner.selection import ANY_SPEED
 from support.servers.bundled_gateway import PROGRAM as GATEWAY_PROGRAM
 from support.servers.discovery import CommandTarget, Target
@@ -25,6 +25,8 @@ from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
 RUN_SECONDS = 300.0
+# For the end and the reports of a run beyond its time.
+END_SECONDS = 30.0
 PROXY_SECONDS = 30.0
 OUTPUT = "output.txt"
 OUTPUT_CHARACTERS = 4000
@@ -43,6 +45,8 @@ class SuiteRun:
     environment: Mapping[str, str] = field(default_factory=dict)
     # In front of a server at a URL.
     front: Plan | None = None
+    fault: ProcessFault = NO_FAULT
+    _interrupted: bool = False
     _proxy: LaunchedProgram | None = None
     _process: SuiteProcess | None = None
 
@@ -72,7 +76,8 @@ class SuiteRun:
             )
             listening = _LISTENING.search(self._proxy.log)
             own.append(f"--target={listening[1] if listening else ''}")
-        self._process = SuiteProcess(self.main, [*own, *self.words], self.folder / OUTPUT, self.environment)
+        words = [*own, *self.words]
+        self._process = SuiteProcess(self.main, words, self.folder / OUTPUT, self.environment, self.fault)
 
     @property
     def process(self) -> SuiteProcess:
@@ -82,9 +87,13 @@ class SuiteRun:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is a result; a run beyond its time is ended."""
-        if self.process.alive and time.monotonic() - self.process.started > RUN_SECONDS:
+        """Whether there is a result; a run beyond its time is ended, with that of what is done."""
+        over = time.monotonic() - self.process.started - RUN_SECONDS
+        if self.process.alive and over > END_SECONDS:
             self.process.stop()
+        elif self.process.alive and over > 0 and not self._interrupted:
+            self._interrupted = True
+            self.process.interrupt()
         return not self.process.alive
 
     def stop(self) -> None:
@@ -100,7 +109,8 @@ class SuiteRun:
         self.stop()
         text = (self.folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
         seconds = (self.process.ended or time.monotonic()) - self.process.started
-        return RunResult.read(self.folder, code, text[-OUTPUT_CHARACTERS:], seconds)
+        result = RunResult.read(self.folder, code, text[-OUTPUT_CHARACTERS:], seconds)
+        return replace(result, is_whole=not self._interrupted)
 
 
 def selection(checks: Iterable[str], scenarios: Iterable[str], *, whole: bool = False) -> list[str]:
@@ -111,6 +121,18 @@ def selection(checks: Iterable[str], scenarios: Iterable[str], *, whole: bool = 
     words = [f"--define=acceptance_cases={','.join(ids)}"] if ids and not whole else []
     words += [f"--name=^{re.escape(title)}$" for title in dict.fromkeys(titles)]
     return [*words, f"--tags={ANY_SPEED}"]
+
+
+def selection_of(names: Iterable[str]) -> list[str]:
+    """The options that select these checks and scenarios."""
+    known, found = check_ids(), list(names)
+    checks = [name for name in found if name in known]
+    return selection(checks, [name for name in found if name not in known])
+
+
+def of_capability(name: str) -> list[str]:
+    """The options that select what the suite checks of a capability, without `@slow`."""
+    return [f"{FEATURES}/{name}"]
 
 
 @cache

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.programs.process import child_preexec, kill_tree, managed, process_tree, wait_until_exited
@@ -22,6 +23,9 @@ from support.programs.run_directory import remove_folders_of
 # What most runs import sooner or later.
 _PACKAGES = ("runner", "reporting", "results", "conformance", "conformance.oracles", "chat", "servers")
 _MODULES = ("support.world", "support.suite", "openai.types.chat", "ollama", "rich", "jinja2")
+
+# A scenario that takes longer has a step of the clock in it.
+STEP_SECONDS = 0.5
 
 
 def import_suite() -> None:
@@ -37,6 +41,36 @@ def import_suite() -> None:
     all_checks()
 
 
+@dataclass(frozen=True)
+class ProcessFault:
+    """What is wrong in the process of the suite itself.
+
+    `file_bytes`: no file can be longer, as on a full disk; the error is EFBIG instead of ENOSPC.
+    `clock_step`: seconds by which the wall clock of this process is set, each half second."""
+
+    file_bytes: int = 0
+    clock_step: float = 0.0
+
+    def begin(self) -> None:
+        """In this process, and those that it starts; the clock only here."""
+        if self.file_bytes:
+            # Not at the top: Windows has none.
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, self.file_bytes))
+        if self.clock_step:
+            vars(time)["time"] = self._stepping(time.time, time.monotonic())
+
+    def _stepping(self, real: Callable[[], float], began: float) -> Callable[[], float]:
+        def stepped() -> float:
+            return real() + self.clock_step * ((time.monotonic() - began) // STEP_SECONDS)
+
+        return stepped
+
+
+NO_FAULT = ProcessFault()
+
+
 class SuiteProcess:
     """The process of one run, in a process group of its own, with its output in a file."""
 
@@ -46,6 +80,7 @@ class SuiteProcess:
         words: Sequence[str],
         output: Path,
         environment: Mapping[str, str],
+        fault: ProcessFault = NO_FAULT,
     ) -> None:
         """`main`: the command line, which ends with SystemExit."""
         self.started = time.monotonic()
@@ -60,7 +95,7 @@ class SuiteProcess:
                 os.setsid()
                 if before_exec is not None:
                     before_exec()
-                code = _run(main, words, output, environment)
+                code = _run(main, words, output, environment, fault)
             finally:
                 os._exit(code)
         managed.add(self)
@@ -74,6 +109,11 @@ class SuiteProcess:
                 self._code = os.waitstatus_to_exitcode(status)
                 self.ended = time.monotonic()
         return self._code is None
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does: the run ends and reports what is done."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGINT)
 
     def stop(self, grace: float = 0.0) -> int:  # noqa: ARG002 - as the other processes of the suite
         """End its whole tree; the exit code. May be called twice."""
@@ -93,6 +133,7 @@ def _run(
     words: Sequence[str],
     output: Path,
     environment: Mapping[str, str],
+    fault: ProcessFault,
 ) -> int:
     """The command line in this process."""
     # Those of this process are not its own: they end with it.
@@ -105,6 +146,7 @@ def _run(
     os.environ.update(environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sys.argv = ["acceptance", "run", *words]
+    fault.begin()
     try:
         main(sys.argv[1:])
     except SystemExit as end:

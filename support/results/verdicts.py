@@ -8,13 +8,15 @@ from dataclasses import replace
 
 from support.errors import SeveralFailures, TimeLimitExceeded, cause_of
 from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
-from support.results.check import ChecksFailed, KnownIssuesFound
+from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.safe_text import first_lines
 
 # Of a failure; the whole text is in its evidence.
 MAX_LINES = 15
+# Of what a hook finds beside the failure of a step.
+HOOK_LINES = 2
 
 FAILED_STATUSES = ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined")
 # Where a scenario fails when that is not in one of its steps.
@@ -51,6 +53,9 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
                 return Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
             if isinstance(step.exception, ChecksFailed):
                 found = _of_checks(found, others)
+            elif found.status == "failed" and isinstance(scenario.exception, AssertionError):
+                ended = first_lines(str(scenario.exception), HOOK_LINES)
+                found = replace(found, message=f"{found.message}\nbeside it: {ended}")
             # What a hook finds (the server died) is the cause of what a step found.
             return replace(found, cause=cause_of(step.exception) or cause_of(scenario.exception))
     return replace(_hook_verdict(scenario, status, aborted), cause=cause_of(scenario.exception))
@@ -76,6 +81,21 @@ def over_time(verdict: Verdict, limit: str) -> Verdict:
 def interrupted(why: str) -> Verdict:
     """Of the scenario that ran when a signal ended the run: it found nothing. `why`: which signal."""
     return Verdict("skipped", f"interrupted: {why}")
+
+
+def at_moved_clock(verdict: Verdict, checks: list[CheckResult], seconds: float) -> Verdict:
+    """Of a scenario during which the wall clock was set: what failed may be an effect of that.
+
+    `checks`: its checks, of which those that failed become `not_run`.
+    """
+    if verdict.status != "failed":
+        return verdict
+    why = f"the wall clock moved by {seconds:+.1f} s while this scenario ran: run it again"
+    checks[:] = [
+        replace(check, status="not_run", reason=why, cause="") if check.status == "failed" else check
+        for check in checks
+    ]
+    return Verdict("broken", f"{why}; what failed: {verdict.message}", verdict.trace)
 
 
 def _step_verdict(step: BehaveStep) -> Verdict:

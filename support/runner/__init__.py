@@ -21,6 +21,7 @@ signals              Ctrl-C and SIGTERM: the first ends the run in order, the se
 tags                 the closed list of tags
 time_limits          soft and hard time limits of steps, hooks and cleanups
 upgrade              `acceptance compare`: runs what is no report yet, then compares
+wall_clock           whether the wall clock was set while a scenario ran
 worker               the worker process
 worker_pool          the worker processes as the coordinator sees them
 """

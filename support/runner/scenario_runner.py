@@ -40,6 +40,7 @@ from support.results.rerun_command import set_rerun_target
 from support.results.verdicts import (
     TIME_LIMIT,
     apply_known_issues,
+    at_moved_clock,
     failures_of,
     interrupted,
     mark_known_elsewhere,
@@ -56,6 +57,7 @@ from support.runner.event_runner import EventRunner, GuardedFormatter
 from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
+from support.runner.wall_clock import WallClock
 from support.servers.discovery import Target, UrlTarget, target_options
 from support.servers.post_mortem import cause_of_death
 from support.settings import ResolvedSettings
@@ -334,7 +336,7 @@ class ScenarioRunner(EventRunner):
         self._report_ended_servers("between two scenarios")
         self._scenario = scenario
         self.scenario_started(scenario)
-        hook_failures = self.hook_failures
+        hook_failures, clock = self.hook_failures, WallClock()
         failed = bool(run(self))
         over = self.budgets.end()
         self._attach_cleanup_error(scenario)
@@ -358,6 +360,9 @@ class ScenarioRunner(EventRunner):
             and SCRIPTED_MODEL in scenario.effective_tags
         ):
             verdict, self._first_answer_failure = Verdict("failed", self._first_answer_failure), ""
+        if moved := clock.moved():
+            world = getattr(scenario, "world", None)
+            verdict = at_moved_clock(verdict, [] if world is None else world.checks, moved)
         scenario.verdict = verdict
         for base_url, lost, requests in RESPONSIVENESS.take_unreported():
             feature, place = scenario.feature.name, location_of(scenario)

@@ -1,25 +1,35 @@
 """Detects outgoing network access: proxies and `HF_ENDPOINT` lead to a listener that only records.
 
-A program that honours them (the hub client of mistral.rs does) is seen when it tries to fetch something.
+A program that honours them (the hub client of mistral.rs does) is seen when it tries to fetch something. One
+that connects by itself is seen in the system's list of connections, if that lasts longer than a poll.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import psutil
 
 from support.errors import CheckFailed
+from support.programs.process import process_tree
+from support.programs.sampling import SamplingThread
 
 SYNC_SECONDS = 30.0
 # For the first line of a connection, which says what was to be fetched.
 READ_SECONDS = 1.0
+# Between two looks at the connections of programs; one of https takes some round trips.
+POLL_SECONDS = 0.05
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class NetworkMonitor:
-    """Listens on loopback until it is closed. `attempts`: the first line of each connection."""
+    """Listens on loopback until it is closed. `attempts`: the first line of each connection, and addresses
+    outside this machine to which a program that was started meanwhile is connected."""
 
     def __init__(self) -> None:
         self.attempts: list[str] = []
@@ -29,9 +39,14 @@ class NetworkMonitor:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name="network-monitor", daemon=True)
         self._thread.start()
+        self._earlier = {process.pid for process in process_tree(os.getpid())}
+        self._seen: set[tuple[int, str]] = set()
+        self._watching = SamplingThread("connection-monitor", self._watch)
+        self._watching.start()
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
+        self._watching.stop()
         # On Linux a blocked accept() only returns when the socket is shut down, not when it is closed.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -67,6 +82,24 @@ class NetworkMonitor:
                 self._synchronized.wait(SYNC_SECONDS)
                 self._synchronized.clear()
 
+    def _watch(self) -> None:
+        while not self._watching.stopping.wait(POLL_SECONDS):
+            for process in process_tree(os.getpid()):
+                if process.pid not in self._earlier:
+                    self._record_connections(process)
+
+    def _record_connections(self, process: psutil.Process) -> None:
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections(kind="tcp"):
+                # Empty where there is none, whatever its type.
+                remote: Sequence[object] = connection.raddr
+                if not remote or _is_loopback(str(remote[0])):
+                    continue
+                place = f"{remote[0]}:{remote[1]}"
+                if (process.pid, place) not in self._seen:
+                    self._seen.add((process.pid, place))
+                    self.attempts.append(f"{process.name()} connected to {place}, past the proxy")
+
     def _listen(self) -> None:
         while True:
             try:
@@ -84,3 +117,9 @@ class NetworkMonitor:
                     data = b""
                 first = data.splitlines()[0] if data else b"(a connection without data)"
                 self.attempts.append(first.decode(errors="replace"))
+
+
+def _is_loopback(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback

@@ -13,10 +13,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 from support.errors import CheckFailed, NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed, tls_problem
-from support.http.exchange import NotJson
+from support.http.exchange import Exchange, NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import Script
 from support.programs.install import InstalledProgram
@@ -43,6 +44,7 @@ NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
 LATEST = ":latest"
 CONNECT_SECONDS = 5.0
 CREATE_SECONDS = 60.0
+T = TypeVar("T")
 
 
 def preview(settings: Settings, target: str) -> str:
@@ -72,25 +74,46 @@ def missing_ollama(
     return None
 
 
+class NoOllamaApi(TargetError):
+    """A server has no Ollama API. `answer`: what it answered in its place; "" when it did not answer."""
+
+    def __init__(self, url: str, problem: str, answer: str = "") -> None:
+        super().__init__(f"no Ollama API at {redact_url(url)}: {problem}")
+        self.answer = answer
+
+
 def program_version_models(url: str, settings: Settings) -> tuple[str, str, list[str]]:
-    """A server's program (empty: it states none), version and models; raises `TargetError`."""
+    """A server's program (empty: it states none), version and models; raises `NoOllamaApi`."""
+    program, version = _read(url, settings, "/api/version", _program_and_version)
+    return program, version, _listed_models(url, settings)
+
+
+def _program_and_version(answer: Exchange) -> tuple[str, str]:
+    return program_of(answer), str(answer.json()["version"])
+
+
+def _listed_models(url: str, settings: Settings) -> list[str]:
+    return _read(
+        url, settings, "/api/tags", lambda answer: [str(entry["name"]) for entry in answer.json()["models"]]
+    )
+
+
+def _read(url: str, settings: Settings, path: str, value_of: Callable[[Exchange], T]) -> T:
+    """A value of a response; raises `NoOllamaApi`."""
     with contextlib.closing(
         ApiClient(url, timeout=settings.seconds(CONNECT_SECONDS), may_be_silent=True)
     ) as client:
         try:
-            answer = client.get("/api/version")
-            program, version = program_of(answer), str(answer.json()["version"])
-            listed = [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
-            return program, version, listed
+            answer = client.get(path)
         except RequestFailed as error:
-            problem = str(error)
-            if not tls_problem(error):
-                problem += "; start the server, or give the address of another one"
-        except (NotJson, KeyError, TypeError):
-            answer = client.exchanges[-1]
-            problem = f"GET {answer.url} has {answer.in_short}; "
-            problem += "give the address of a server of the Ollama API"
-    raise TargetError(f"no Ollama API at {redact_url(url)}: {problem}")
+            remedy = "" if tls_problem(error) else "; start the server, or give the address of another one"
+            raise NoOllamaApi(url, f"{error}{remedy}") from None
+        try:
+            return value_of(answer)
+        except (NotJson, LookupError, TypeError):
+            found = f"GET {answer.url} has {answer.in_short}"
+            remedy = "; give the address of a server of the Ollama API"
+            raise NoOllamaApi(url, f"{found}{remedy}", found) from None
 
 
 def identified(url: str, settings: Settings) -> ProgramVersion:
@@ -296,7 +319,15 @@ class OllamaBackends:
         files = {model: upstream.file} if upstream.file else {}
         gateway = start_gateway(upstream.url, self._settings, files, upstream.api_key)
         try:
-            _, version, listed = program_version_models(gateway.url, self._settings)
+            _, version = _read(gateway.url, self._settings, "/api/version", _program_and_version)
+            # The file was passed with its name.
+            name = model if upstream.file else self._first_model(gateway.url)
+        except NoOllamaApi as error:
+            gateway.stop()
+            if not error.answer:
+                raise
+            # It serves, so this is no part of the harness that does not start.
+            raise CheckFailed(f"the gateway has started, but {error.answer}") from None
         except BaseException:
             gateway.stop()
             raise
@@ -304,11 +335,17 @@ class OllamaBackends:
             gateway.url,
             GATEWAY,
             version,
-            {model: model if upstream.file else listed[0].removesuffix(LATEST)},
+            {model: name},
             gateway,
             unloads=upstream.unloads,
             upstream=upstream.process,
         )
+
+    def _first_model(self, url: str) -> str:
+        listed = _listed_models(url, self._settings)
+        if not listed:
+            raise CheckFailed("the gateway has started, but GET /api/tags lists no model")
+        return listed[0].removesuffix(LATEST)
 
     def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with the suite's models if it takes any, else with the first of its own."""

@@ -40,8 +40,7 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
             if client.try_get("/", timeout=CONNECT_SECONDS) is not None:
                 return PostMortem("left it unanswered")
         return PostMortem("is not reachable any more, and was not started by the suite", recovered=False)
-    with contextlib.suppress(WaitTimeout):
-        wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
+    await_end(process)
     if process.alive:
         discard()
         return PostMortem("did not answer; it was ended, the next case gets a new one")
@@ -49,6 +48,12 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
     code = process.stop()
     discard()
     return PostMortem(f"died ({exit_reason(code, log)}); the next case gets a new one")
+
+
+def await_end(process: LaunchedProgram) -> None:
+    """After a request that was not answered: its end, if that comes soon."""
+    with contextlib.suppress(WaitTimeout):
+        wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
 
 
 def cause_of_death(process: LaunchedProgram, log: str) -> str:

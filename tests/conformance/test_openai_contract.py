@@ -278,3 +278,8 @@ def test_a_vector_reads_the_same_in_floats_and_base64() -> None:
         for each in ([0.5, -0.25], "AAAAPwAAgL4=", "?")
     ]
     assert vectors == [[0.5, -0.25], [0.5, -0.25], None]
+
+
+def test_the_first_and_the_last_vector_of_a_list() -> None:
+    view = normalize(whole({"data": [{"embedding": [number]} for number in (1, 2, 3)]}))
+    assert (view["first_vector"], view["last_vector"]) == ([1], [3])

@@ -15,12 +15,17 @@ from support.fault_injection.catalogue import CatalogueFault, chosen, faults
 from support.fault_injection.fault_notes import APPLIED
 from support.fault_injection.proof import (
     Detection,
+    FaultResult,
+    Proof,
     RunResult,
     applicable,
     classify,
     lower_bound,
+    repeated,
     upper_bound,
+    widened,
 )
+from support.fault_injection.proof_report import bounds
 from support.runner.checks_of_scenarios import known_ids
 from support.runner.entry_point import settings_of
 
@@ -113,6 +118,65 @@ def test_a_check_that_fails_without_the_fault_shows_nothing() -> None:
     assert "not run" in applicable(FAULT, run({}))
 
 
+MISSED = classify(FAULT, run({"check.one": "passed"}, exit_code=0))
+
+
+@pytest.mark.parametrize(
+    ("first", "wider", "expected"),
+    [
+        (MISSED, run({"check.one": "passed", "check.two": "failed"}, RIGHT), Detection.OTHER),
+        (MISSED, run({"check.one": "passed", "check.two": "failed"}, TIME_OUT), Detection.UNNAMED),
+        (MISSED, run({"check.one": "passed", "check.two": "passed"}, exit_code=0), Detection.MISSED),
+        (MISSED, run({}, exit_code=4), Detection.MISSED),
+        # At the limit of its time.
+        (MISSED, replace(run({"check.two": "failed"}, RIGHT, 130), is_whole=False), Detection.OTHER),
+        (MISSED, replace(run({"check.two": "passed"}, "", 130), is_whole=False), Detection.MISSED),
+        (
+            classify(FAULT, run({"check.one": "failed"}, TIME_OUT)),
+            run({"check.one": "passed"}, exit_code=0),
+            Detection.UNNAMED,
+        ),
+        (
+            classify(FAULT, run({"check.one": "passed"}, exit_code=0, notes=())),
+            run({"check.one": "passed"}, exit_code=0),
+            Detection.MISSED,
+        ),
+    ],
+)
+def test_the_other_checks_of_a_capability_decide_what_is_missed(
+    first: FaultResult, wider: RunResult, expected: Detection
+) -> None:
+    assert first.needs_others
+    found = widened(first, wider)
+    assert (found.detection, found.seconds) == (expected, 2.0)
+    assert found.all_others == (wider.is_whole and wider.exit_code != 4)
+
+
+def test_what_fails_without_the_fault_does_not_detect_it() -> None:
+    wider = run({"check.one": "passed", "check.two": "failed"}, RIGHT)
+    healthy = run({"check.two": "failed"}, RIGHT)
+    assert widened(MISSED, wider.of_those_that_pass(healthy)).detection == Detection.MISSED
+    assert widened(MISSED, wider).others == 1
+
+
+@pytest.mark.parametrize("capability", ["harmless", "harness"])
+def test_a_variant_and_a_broken_harness_have_no_other_checks(capability: str) -> None:
+    broken = replace(FAULT, capability=capability)
+    assert not FaultResult(broken, Detection.MISSED).needs_others
+    assert not FaultResult(FAULT, Detection.EXPECTED).needs_others
+
+
+def test_one_false_alarm_of_several_runs_stays_one() -> None:
+    variant = replace(FAULT, capability="harmless")
+    quiet = classify(variant, run({"check.one": "passed"}, exit_code=0))
+    alarm = classify(variant, run({"check.one": "failed"}, RIGHT))
+    result = repeated(repeated(repeated(None, quiet), alarm), quiet)
+    assert (result.detection, result.alarms, result.runs, result.seconds) == (Detection.FALSE_ALARM, 1, 3, 3)
+    lines = bounds(Proof([result, replace(quiet, runs=3)], "a target", "today", "prove", 1.0))
+    assert lines[0].startswith("1 false alarms in 2 harmless variants: at most ")
+    assert lines[1].startswith("1 of the 6 runs of these variants raised one: at most 58.2%")
+
+
 def test_bounds_are_exact() -> None:
     """By hand: 0.05 ** (1 / n) where all succeed, 1 - 0.05 ** (1 / n) where none does."""
     assert lower_bound(120, 120) == pytest.approx(0.05 ** (1 / 120))
@@ -164,6 +228,7 @@ def test_an_unknown_name_is_one_line(ids: list[str], capabilities: list[str], me
         ({"check": []}, "neither check nor scenario"),
         ({"http": {}}, "changes nothing"),
         ({"does": ""}, "no does"),
+        ({"process": {"disk": 1}}, "unknown key in process: disk"),
     ],
 )
 def test_a_wrong_entry_is_named(change: dict[str, object], message: str) -> None:

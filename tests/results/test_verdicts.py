@@ -12,11 +12,12 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.errors import SettingsError, SeveralFailures, TimeLimitExceeded
-from support.results.check import ChecksFailed, KnownIssuesFound
+from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
 from support.results.verdicts import (
     apply_known_issues,
+    at_moved_clock,
     failures_of,
     mark_known_elsewhere,
     over_time,
@@ -451,3 +452,26 @@ def test_a_failure_that_is_known_in_another_version_counts_and_is_marked() -> No
     for verdict in (Verdict("passed"), Verdict("broken", "no disk")):
         assert mark_known_elsewhere(verdict, "toy 1.0") == verdict
     assert mark_known_elsewhere(Verdict("failed", "got 500"), "") == Verdict("failed", "got 500")
+
+
+# -- a clock that was set
+
+
+def test_a_failure_while_the_clock_was_set_is_a_broken_harness() -> None:
+    failed, passed = (
+        CheckResult("a.b", "it works", "a group", "must", status) for status in ("failed", "passed")
+    )
+    checks = [failed, passed]
+    verdict = at_moved_clock(Verdict("failed", "created is wrong", by_checks=True), checks, 3600.02)
+    assert verdict.message == (
+        "the wall clock moved by +3600.0 s while this scenario ran: run it again; "
+        "what failed: created is wrong"
+    )
+    assert (verdict.status, verdict.by_checks) == ("broken", False)
+    assert [check.status for check in checks] == ["not_run", "passed"]
+
+
+@pytest.mark.parametrize("status", ["passed", "skipped", "broken", "known_issue"])
+def test_another_verdict_stays_when_the_clock_was_set(status: Any) -> None:
+    verdict = Verdict(status, "as before")
+    assert at_moved_clock(verdict, [], -5.0) is verdict

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from support import units, waiting
 from support.results.must_check import MustCheck, UncheckedResult
+from support.runner import wall_clock
 from support.units import request_options, seconds, size
 from support.waiting import WaitTimeout, wait_until
 
@@ -189,3 +191,19 @@ def test_an_option_of_a_request_is_a_value_or_a_text(text: str, value: object) -
 def test_a_table_of_options_keeps_its_order() -> None:
     rows = [{"option": name, "value": "1"} for name in ("b", "a")]
     assert list(request_options(rows)) == ["b", "a"]
+
+
+# -- the wall clock
+
+
+@pytest.mark.parametrize(
+    ("step", "moved"), [(0.0, 0.0), (0.9, 0.0), (-0.9, 0.0), (3600.0, 3600.0), (-5.0, -5.0)]
+)
+def test_a_wall_clock_that_was_set_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, step: float, moved: float
+) -> None:
+    now = SimpleNamespace(time=lambda: 1000.0, monotonic=lambda: 10.0)
+    monkeypatch.setattr(wall_clock, "time", now)
+    clock = wall_clock.WallClock()
+    now.time, now.monotonic = lambda: 1020.0 + step, lambda: 30.0
+    assert clock.moved() == moved

@@ -6,11 +6,14 @@ import socket
 import threading
 import urllib.request
 from contextlib import closing
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 
+from support.servers import network_monitor
 from support.servers.network_monitor import PROXY_NAMES, NetworkMonitor
+from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
 
@@ -78,6 +81,47 @@ def test_a_program_that_honours_proxies_is_detected(monkeypatch: pytest.MonkeyPa
             urllib.request.urlopen("http://hub.invalid/model", timeout=PATIENCE)
         monitor.check_attempts(expected=True)
         assert monitor.attempts[0].startswith("GET http://hub.invalid/model")
+
+
+class Connected:
+    """A process with connections, as psutil has it."""
+
+    pid = 7
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    def name(self) -> str:
+        return "server"
+
+    def net_connections(self, kind: str) -> list[SimpleNamespace]:
+        remote = [(address, 443) for address in self._addresses]
+        return [SimpleNamespace(raddr=one) for one in [(), *remote]] if kind == "tcp" else []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "attempts"),
+    [
+        (("127.0.0.1", "203.0.113.7"), ["server connected to 203.0.113.7:443, past the proxy"]),
+        (("127.0.0.1", "::1", "::ffff:127.0.0.1"), []),
+        ((), []),
+    ],
+)
+def test_a_connection_past_the_proxy_is_seen_once(
+    monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...], attempts: list[str]
+) -> None:
+    looks: list[int] = []
+
+    def tree(pid: int) -> list[Connected]:
+        # What was there before the monitor is not its business.
+        looks.append(pid)
+        return [Connected(*addresses)] if len(looks) > 1 else []
+
+    monkeypatch.setattr(network_monitor, "process_tree", tree)
+    with closing(NetworkMonitor()) as monitor:
+        wait_until("some looks", lambda: len(looks) > 3, timeout=PATIENCE)
+        monitor.check_attempts(expected=bool(attempts))
+    assert monitor.attempts == attempts
 
 
 def test_closing_ends_the_thread_and_frees_the_port() -> None:

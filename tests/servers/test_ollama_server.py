@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from support.errors import NotSupported, TargetError
+from support.errors import CheckFailed, NotSupported, TargetError
 from support.http.client import ApiClient
 from support.models.gguf_details import with_name
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.install import InstalledProgram
+from support.servers import ollama_backends
 from support.servers.mistralrs import StartFailure
 from support.servers.ollama import ModelNotCreated, create_model, start_ollama
 from support.servers.ollama_backends import OllamaBackends, Upstream, examined
@@ -64,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
+{later}
 host, port = os.environ["OLLAMA_HOST"].split(":")
 ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 """
@@ -74,9 +76,10 @@ BREAKS = 'self.answer(b\'{"error": "disk full"}\', 500)'
 
 
 def stand_in(
-    programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama"
+    programs: Programs, *, first: str = "", post: str = TAKES, later: str = "", path: str = "ollama"
 ) -> InstalledProgram:
-    text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
+    parts = {"first": first, "post": post, "later": later}
+    text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), **parts)
     return InstalledProgram("ollama", programs.write(path, text), "0.17.4", "setting")
 
 
@@ -330,3 +333,53 @@ def test_what_lacks_an_ollama_says_how_to_get_one(programs: Programs, gguf: Path
     assert there.missing_requirement(["needs.ollama"]) is None
     elsewhere = made_fronts(programs, gguf, ollama_url="http://127.0.0.1:9")
     assert elsewhere.missing_requirement(["needs.ollama"]) is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ({"/api/version": b"{}"}, "GET http://.*/api/version has status 200 and '{}'"),
+        (
+            {"/api/tags": b'{"models": null}'},
+            "GET http://.*/api/tags has status 200 and '{\"models\": null}'",
+        ),
+        ({"/api/tags": b'{"models": []}'}, "GET /api/tags lists no model"),
+    ],
+)
+def test_a_gateway_with_a_wrong_answer_is_a_failed_target(
+    programs: Programs, gguf: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, bytes], problem: str
+) -> None:
+    served = made_gateway(programs, gguf, monkeypatch, answers, file=None)
+    with pytest.raises(CheckFailed, match=f"the gateway has started, but {problem}"):
+        served.under_test()
+    assert all(map(is_gone, programs.pids))
+
+
+def test_a_gateway_of_a_file_needs_no_list_of_models(
+    programs: Programs, gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the check of the list fails, and not the start."""
+    served = made_gateway(programs, gguf, monkeypatch, {"/api/tags": b'{"models": null}'}, file=gguf)
+    try:
+        assert served.under_test().names == {SCRIPTED: SCRIPTED}
+    finally:
+        served.close()
+
+
+def made_gateway(
+    programs: Programs,
+    gguf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, bytes],
+    *,
+    file: Path | None,
+) -> OllamaBackends:
+    """With these answers of the gateway, in front of the model of a file."""
+    changed = f"Handler.do_GET = lambda self: self.answer({answers!r}.get(self.path) or KNOWN[self.path])"
+    known = "KNOWN = {'/': b'Ollama is running', '/api/version': b'{\"version\": \"0.17.4\"}'}"
+    later = f"{known}\n{changed}"
+    program = stand_in(programs, later=later)
+    monkeypatch.setattr(
+        ollama_backends, "start_gateway", lambda *_: start_ollama(program, programs.settings())
+    )
+    return OllamaBackends(programs.settings(), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", file))

@@ -443,17 +443,18 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         "usage": {name: usage.get(name) for name in counts} if isinstance(usage, dict) else None,
         **normalized_calls(in_order),
         "pieces": pieces,
-        "first_vector": _first_vector(documents),
+        "first_vector": _vector(documents, 0),
+        "last_vector": _vector(documents, -1),
         # Lists of what should be one value: a stream that changes it shows more.
         "id": _distinct_values(documents, "id"),
         "created": _distinct_values(documents, "created"),
     }
 
 
-def _first_vector(documents: Sequence[JsonObject]) -> list[float] | None:
-    """The first embedding, decoded, rounded to what two ways to compute it may differ by."""
+def _vector(documents: Sequence[JsonObject], place: int) -> list[float] | None:
+    """One embedding, decoded, rounded to what two ways to compute it may differ by."""
     try:
-        vector = documents[0]["data"][0]["embedding"]
+        vector = documents[0]["data"][place]["embedding"]
         if isinstance(vector, str):
             data = base64.b64decode(vector, validate=True)
             vector = struct.unpack(f"<{len(data) // 4}f", data)

@@ -1,0 +1,141 @@
+"""Which runs `acceptance prove` makes for a fault, and what becomes of their results, without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.errors import EXIT_FAILED, EXIT_PASSED
+from support.fault_injection import proof_command
+from support.fault_injection.catalogue import CatalogueFault
+from support.fault_injection.fault_notes import APPLIED
+from support.fault_injection.proof import RunResult
+from support.fault_injection.proof_command import ProofOptions, ProveCommand
+from support.fault_injection.proof_runs import SuiteRun
+from support.runner.entry_point import settings_of
+from support.servers.discovery import CommandTarget
+from support.settings import load_settings
+
+EXPECTED, OTHER = "openai.chat.answer.single_choice", "openai.chat.stream.well_formed"
+FAULT = CatalogueFault(
+    "a.fault",
+    "openai_api",
+    "Counts are wrong.",
+    "issue 1",
+    "http",
+    message="total_tokens",
+    http=({"on": {}, "status": 500},),
+    checks=(EXPECTED,),
+)
+VARIANT = replace(FAULT, id="a.variant", capability="harmless", checks=(), selects="openai_api")
+
+
+def result(run: SuiteRun, **verdicts: str) -> RunResult:
+    """As if the fault had been applied."""
+    found = {EXPECTED: verdicts.get("expected", "passed")}
+    if run.name.endswith((", all", "without a fault")):
+        found[OTHER] = verdicts.get("other", "passed")
+    notes = () if run.name.startswith("without") else (APPLIED,)
+    code = 1 if "failed" in found.values() else 0
+    return RunResult(code, found, dict.fromkeys(found, "total_tokens is 4, not 3"), notes=notes)
+
+
+class Proving:
+    """The command, with a function in the place of all runs. `names`: of the runs; `words`: their options."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, faults: Sequence[CatalogueFault]
+    ) -> None:
+        # With the configuration of behave, which has the form of titles.
+        settings_of([])
+        self.runs: dict[str, str] = {}
+        self._folder = folder
+        self._judge: Callable[[SuiteRun], RunResult] = result
+        target = CommandTarget(Path("/bin/true"), "mistralrs", "0.9.5", "a test")
+        for name, stand_in in (
+            ("discover", lambda *_: target),
+            ("import_suite", lambda: None),
+            ("chosen", lambda *_: faults),
+            ("run_all", self._run_all),
+        ):
+            monkeypatch.setattr(proof_command, name, stand_in)
+
+    def prove(
+        self, judge: Callable[[SuiteRun], RunResult], **options: Any
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code, and the faults in `proof.json`."""
+        self._judge = judge
+        command = ProveCommand(
+            load_settings({}),
+            [],
+            jobs=1,
+            reports=self._folder / "proof",
+            main=print,
+            print_line=lambda _: None,
+        )
+        code = command.prove([], [], ProofOptions(**options), "acceptance prove")
+        return code, json.loads((self._folder / "proof" / "proof.json").read_text())["faults"]
+
+    def _run_all(
+        self, runs: Iterator[SuiteRun], _: int, ended: Callable[[SuiteRun, RunResult], None]
+    ) -> None:
+        for run in runs:
+            self.runs[run.name] = " ".join(run.words)
+            ended(run, self._judge(run))
+
+
+def test_what_the_expected_check_misses_the_others_of_the_capability_may_detect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+
+    def judge(run: SuiteRun) -> RunResult:
+        return result(run, other="failed" if run.name == "a.fault, all" else "passed")
+
+    code, (fault,) = proving.prove(judge)
+    assert (code, fault["verdict"], fault["by"]) == (EXIT_PASSED, "detected by another check", [OTHER])
+    assert (fault["others"], fault["all_others"]) == (1, True)
+    assert list(proving.runs) == ["without a fault, checks 0", "a.fault", "a.fault, all", "without a fault"]
+    assert proving.runs["a.fault, all"].endswith(" features/openai_api")
+    assert f"acceptance_cases={OTHER}" in proving.runs["without a fault"]
+
+
+def test_a_check_that_fails_without_the_fault_too_detects_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+    code, (fault,) = proving.prove(lambda run: result(run, other="failed"))
+    assert (code, fault["verdict"]) == (EXIT_FAILED, "missed")
+
+
+def test_narrow_runs_the_expected_checks_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+    code, (fault,) = proving.prove(result, narrow=True)
+    assert (code, fault["verdict"], fault["others"]) == (EXIT_FAILED, "missed", 0)
+    assert list(proving.runs) == ["without a fault, checks 0", "a.fault"]
+
+
+def test_a_fault_that_the_target_cannot_show_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+    _, (fault,) = proving.prove(lambda run: result(run, expected="known_issue"))
+    assert fault["verdict"] == "not applicable"
+    assert list(proving.runs) == ["without a fault, checks 0"]
+
+
+def test_a_variant_is_repeated_and_a_fault_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT, VARIANT])
+
+    def judge(run: SuiteRun) -> RunResult:
+        return result(run, expected="failed" if run.name in ("a.fault", "a.variant, 2") else "passed")
+
+    code, (fault, variant) = proving.prove(judge, repeat=3)
+    assert (code, fault["verdict"], variant["verdict"]) == (EXIT_FAILED, "detected", "false alarm")
+    assert (variant["runs"], variant["alarms"]) == (3, 1)
+    assert list(proving.runs)[1:] == ["a.fault", "a.variant", "a.variant, 1", "a.variant, 2"]
