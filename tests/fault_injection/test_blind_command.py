@@ -65,7 +65,7 @@ def test_a_recording_can_be_sent_to_another_process() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("prove --blind --fault x", "--blind has no --fault, --capability or --every; choose with --check"),
+        ("prove --blind --fault x", "--blind has no --fault, --capability, --every, --repeat or --narrow; "),
         ("prove --check openai.*", "--check is for --blind"),
         ("prove --blind --each -1", "'--each': -1 is not in the range"),
     ],
