@@ -216,7 +216,8 @@ def test_the_energy_of_a_load_is_that_of_its_counters(own_server: tuple[str, int
         found = measure_loads(made.loads, tmp_path / str(joules), made.rounds)
         assert judged(found, "energy").startswith((verdict, "open: the measurement is invalid"))
     made = load_table(rows({"users": 1, "requests": 8}), plan, Sender(), _NoModels.servers)
-    assert "not measured" in judged(measure_loads(made.loads, tmp_path / "none", 3), "energy")
+    without = judged(measure_loads(made.loads, tmp_path / "none", 3), "energy")
+    assert "not measured" in without or without.startswith("open: the measurement is invalid")
 
 
 def test_a_server_that_stalls_in_each_request_is_judged_by_fewer_loads(
