@@ -54,7 +54,7 @@ def steady_state(values: Sequence[float]) -> SteadyState:
     if len(values) < FEWEST_VALUES:
         return SteadyState(0.0, trend=False, step=None, enough=False)
     times, center = range(len(values)), median(values)
-    slope = float(stats.theilslopes(values, times).slope)
+    slope = float(stats.theilslopes(values).slope)
     change = slope * (len(values) - 1) / center
     certain = float(stats.kendalltau(times, values).pvalue) < SIGNIFICANCE
     trend = certain and abs(change) >= SMALLEST_CHANGE

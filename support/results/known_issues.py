@@ -241,7 +241,7 @@ def _entries(row: dict[str, object]) -> Iterable[KnownIssue]:
                 versions=SpecifierSet(str(row["versions"])),
                 reason=str(row["reason"]),
                 source=str(row["source"]),
-                failures=failures.get(place, ()),
+                failures=failures[place],
                 check=name if kind == "checks" else "",
                 scenario=name if kind == "scenarios" else "",
                 flaky=flaky,
@@ -253,7 +253,7 @@ def _failures(value: object, places: Collection[str]) -> dict[str, tuple[Expecte
     found: dict[str, list[ExpectedFailure]] = {place: [] for place in places}
     for row in value if isinstance(value, list) else [value]:
         texts = {str(key): text for key, text in row.items()} if isinstance(row, dict) else {}
-        place = next((place for place in places if set(texts) == {place, PATTERN}), "")
+        place = next((place for place in places if set(texts) == {place, PATTERN}), None)
         if not place or not all(isinstance(text, str) and text.strip() for text in texts.values()):
             allowed = " or ".join(f"{{ {place} = ..., {PATTERN} = ... }}" for place in sorted(places))
             raise ValueError(

@@ -50,8 +50,8 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
             if found.status == "known_issue" and others:
                 # Its checks failed as listed, and a hook or a cleanup as well.
                 where, text = others[0]
-                return Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
-            if isinstance(step.exception, ChecksFailed):
+                found = Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
+            elif isinstance(step.exception, ChecksFailed):
                 found = _of_checks(found, others)
             elif found.status == "failed" and isinstance(scenario.exception, AssertionError):
                 ended = first_lines(str(scenario.exception), HOOK_LINES)
@@ -135,9 +135,9 @@ def _hook_verdict(scenario: BehaveScenario, status: str, aborted: str | None) ->
 
 def cleanup_message(item: BehaveScenario | BehaveFeature) -> str:
     """behave prints the errors of cleanups and keeps none of them: take them out of the captured text."""
-    text = str(item.captured.output or "")
+    text = str(item.captured.output)
     found = text[text.find("CLEANUP-ERROR") :] if "CLEANUP-ERROR" in text else ""
-    return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
+    return found.partition("\n----")[0].strip() or "a cleanup failed; its error was not captured"
 
 
 def failures_of(

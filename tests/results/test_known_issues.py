@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from support.errors import SettingsError
 from support.results.known_issues import NOT_LISTED, KnownIssues, Listing
@@ -79,9 +81,27 @@ TITLES = {"Model list is complete", "Unknown model is refused"}
 @pytest.mark.parametrize(
     ("checks", "titles", "groups", "message"),
     [
-        ({"openai.chat.model.known"}, TITLES, set(), "no check 'openai.chat.model.unknown'; close matches: "),
-        (CHECKS, {"Model list is full"}, set(), "no scenario 'Model list is complete'; close matches: "),
-        (CHECKS, TITLES, TITLES, "runs a group of checks; list the ids"),
+        (
+            {"openai.chat.model.known"},
+            TITLES,
+            set(),
+            "there is no check 'openai.chat.model.unknown'; close matches: openai.chat.model.known; "
+            "correct the entry",
+        ),
+        (
+            CHECKS,
+            {"Model list is full"},
+            set(),
+            "there is no scenario 'Model list is complete'; close matches: Model list is full; "
+            "correct the entry",
+        ),
+        (
+            CHECKS,
+            TITLES,
+            TITLES,
+            "the scenario 'Model list is complete' runs a group of checks; "
+            "list the ids of its checks instead",
+        ),
     ],
 )
 def test_an_entry_names_what_exists(
@@ -91,7 +111,7 @@ def test_an_entry_names_what_exists(
     issues.require_existing(CHECKS, TITLES, set())
     with pytest.raises(SettingsError) as caught:
         issues.require_existing(checks, titles, groups)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value) == f"known_issues.toml: {message}"
 
 
 def test_an_entry_may_fail_by_chance(tmp_path: Path) -> None:
@@ -156,6 +176,91 @@ def test_a_wrong_list_is_refused_in_one_line(tmp_path: Path, text: str, reason: 
     assert said.endswith("; correct the entry")
 
 
+KEYS = "an entry has the keys failure, reason, source, target, versions and `checks` or `scenarios`, not "
+ONE_FAILURE = "`failure` is { layer = ..., pattern = ... } or { step = ..., pattern = ... } with texts "
+ROW = '{ layer = "status", pattern = "got 500" }'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("b = 1\na = 2\n", "entries are [[known_issue]], not a, b"),
+        ("known_issue = 1\n", "entries are [[known_issue]], not 1"),
+        ("[[known_issue]]\ntarget = 'a'\nchecks = []\n", f"{KEYS}checks, target"),
+        (
+            GOOD.replace("checks =", "# ").replace("scenarios =", "# "),
+            f"{KEYS}failure, reason, source, target, versions",
+        ),
+        (GOOD + "flaky = 'no'\n", "`flaky` is true or false"),
+        (GOOD.replace('["openai.chat.model.unknown"]', '"a"'), "`checks` is a list of ids"),
+        (GOOD.replace('"Model list is complete"', "1"), "`scenarios` is a list of titles"),
+        (
+            GOOD.replace(ROW, "7"),
+            f"{ONE_FAILURE}that are not empty, or a list, not 7",
+        ),
+        (
+            GOOD.replace('layer = "status"', 'layer = " "'),
+            f"{ONE_FAILURE}that are not empty, or a list, not {{'layer': ' ', 'pattern': 'got 500'}}",
+        ),
+        (
+            GOOD.replace('layer = "status"', 'layer = "status", step = "b"'),
+            f"{ONE_FAILURE}that are not empty, or a list, not "
+            "{'layer': 'status', 'step': 'b', 'pattern': 'got 500'}",
+        ),
+        (
+            GOOD.replace('checks = ["openai.chat.model.unknown"]\n', ""),
+            "`failure` is { step = ..., pattern = ... } with texts that are not empty, or a list, not "
+            "{'layer': 'status', 'pattern': 'got 500'}",
+        ),
+        (
+            GOOD.replace('{ step = "it is refused", pattern = "500 instead of 404" },', ""),
+            "`failure` has no entry with `step`",
+        ),
+        (GOOD.replace('"status"', '"state"'), "there is no layer 'state'; close matches: status"),
+        (
+            GOOD.replace("got 500", "got (500"),
+            "the pattern 'got (500' is not a regular expression: missing ), unterminated subpattern at "
+            "position 4",
+        ),
+        (
+            GOOD.replace("got 500", "[0-9]"),
+            "the pattern '[0-9]' also matches failures of any other kind; give more of the text",
+        ),
+    ],
+)
+def test_the_message_for_a_wrong_list_has_what_is_right(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    assert str(caught.value) == (
+        f"{tmp_path / 'known_issues.toml'}: cannot be read ({problem}); correct the entry"
+    )
+
+
+def test_a_list_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "known_issues.toml").write_bytes(b"# \xff\n")
+    with pytest.raises(SettingsError, match=r"no text in UTF-8: byte 0xff in line 1\); save it as UTF-8$"):
+        KnownIssues.load(tmp_path / "known_issues.toml")
+
+
+def test_the_entry_of_a_scenario_alone_has_the_failures_of_its_steps(tmp_path: Path) -> None:
+    text = GOOD.replace('checks = ["openai.chat.model.unknown"]\n', "").replace(f"{ROW},", "")
+    first, second = load(tmp_path, text).entries
+    assert (first.scenario, second.scenario) == ("Model list is complete", "Unknown model is refused")
+    assert (first.check, first.flaky, str(first.versions)) == ("", False, "==0.8.1")
+    assert [str(failure) for failure in first.failures] == ["it is refused: /500 instead of 404/"]
+    assert str(first) == "mistralrs ==0.8.1 (answers 500; https://example.org/issues/7)"
+    assert str(replace(first, versions=SpecifierSet())) == (
+        "mistralrs (answers 500; https://example.org/issues/7)"
+    )
+
+
+def test_a_list_that_is_not_applied_is_named_all_the_same(tmp_path: Path) -> None:
+    issues = KnownIssues(load(tmp_path, GOOD).entries, applied=False)
+    title, failures = "Unknown model is refused", [("it is refused", "500 instead of 404")]
+    assert issues.find([("mistralrs", "0.8.1")], title) == NOT_LISTED
+    assert issues.known_elsewhere(title, failures).startswith("mistralrs 0.8.1 (answers 500; ")
+
+
 EARLY = "a stream begins with status 200"
 STREAM = f"""
 [[known_issue]]
@@ -214,6 +319,41 @@ def test_of_many_new_failures_some_are_shown(tmp_path: Path) -> None:
         "status: got 2",
         "... and 6 more",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "last"),
+    [(3, "status: got 502"), (4, "... and 1 more")],
+)
+def test_three_new_failures_are_shown(tmp_path: Path, count: int, last: str) -> None:
+    new = [("status", f"got 50{number}") for number in range(count)]
+    found = listing(tmp_path, STREAM.replace("got 200", "got 400")).difference(new)
+    assert found.splitlines()[-2:] == [last, "expected failure: status: /got 400: 'data: Prompt sequence/"]
+
+
+def test_a_new_failure_is_shown_with_all_that_is_listed(tmp_path: Path) -> None:
+    found = listing(tmp_path, STREAM + SECOND)
+    assert found.difference([("", "it died"), LISTED_FAILURE]) == (
+        f"a new failure in addition to the known issue of mistralrs ==0.8.1 ({EARLY}; docs/x.md); "
+        "mistralrs ==0.8.1 (there is no id; docs/x.md): it died\n"
+        "expected failure: status: /got 200: 'data: Prompt sequence/ or headers: /^x-id: /"
+    )
+    assert (found.reason, found.source) == (f"{EARLY}; there is no id", "docs/x.md")
+    assert replace(found, entries=(found.entries[0], replace(found.entries[1], source="b"))).source == (
+        "docs/x.md, b"
+    )
+    twice = load(tmp_path, STREAM).find([("mistralrs", "0.8.1")] * 2, found.entries[0].check)
+    assert len(twice.entries) == 1
+
+
+def test_what_passes_contradicts_the_first_entry_that_does_not_fail_by_chance(tmp_path: Path) -> None:
+    first, second = listing(tmp_path, STREAM + SECOND).entries
+    by_chance = replace(first, flaky=True)
+    assert Listing((by_chance, second)).contradiction == (
+        "listed in known_issues.toml as a known issue of mistralrs ==0.8.1 (there is no id), but it passed; "
+        "remove the entry"
+    )
+    assert Listing((by_chance,)).contradiction == NOT_LISTED.contradiction == ""
 
 
 def test_a_folder_where_the_list_should_be_is_one_line(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from support.results.verdicts import (
     apply_known_issues,
     at_moved_clock,
     failures_of,
+    interrupted,
     mark_known_elsewhere,
     over_time,
     verdict_of,
@@ -141,6 +142,150 @@ def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("toy", "verdict", "strict_verdict"),
+    [
+        (
+            scenario("skipped", skip_reason="no GPU"),
+            Verdict("skipped", "no GPU"),
+            Verdict("broken", "not run, and this run is strict: no GPU"),
+        ),
+        (
+            scenario("passed", step("passed"), should_skip=True, skip_reason="no route"),
+            Verdict("skipped", "no route"),
+            Verdict("broken", "not run, and this run is strict: no route"),
+        ),
+        (scenario("skipped"), Verdict("skipped", "not selected"), Verdict("skipped", "not selected")),
+        (scenario("passed", should_skip=True, skip_reason=""), Verdict("passed"), Verdict("passed")),
+        (scenario("passed", skip_reason="no route"), Verdict("passed"), Verdict("passed")),
+        (
+            scenario("skipped", skip_reason="no GPUs here", out_of_scope=True),
+            Verdict("out_of_scope", "no GPUs here"),
+            Verdict("out_of_scope", "no GPUs here"),
+        ),
+        (scenario("skipped", out_of_scope=True), Verdict("out_of_scope"), Verdict("out_of_scope")),
+        (
+            scenario("untested_undefined"),
+            Verdict("skipped", "not run: nothing ran it"),
+            Verdict("skipped", "not run: nothing ran it"),
+        ),
+    ],
+)
+def test_what_did_not_run_is_broken_in_a_strict_run_when_it_has_a_reason(
+    toy: Any, verdict: Verdict, strict_verdict: Verdict
+) -> None:
+    assert verdict_of(toy, None) == verdict
+    assert verdict_of(toy, None, strict=True) == strict_verdict
+
+
+LONG = "\n".join(f"line {number}" for number in range(1, 21))
+SHOWN = "\n".join([*LONG.splitlines()[:13], "... (7 more lines)"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "verdict"),
+    [
+        (step("failed", AssertionError("x"), "trace"), Verdict("failed", "x\n(in: Then it works)")),
+        (
+            step("failed", AssertionError(LONG), "trace"),
+            Verdict("failed", f"{SHOWN}\n(in: Then it works)", LONG),
+        ),
+        (
+            step("failed", ChecksFailed(LONG), "trace"),
+            Verdict("failed", f"{LONG}\n(in: Then it works)", by_checks=True),
+        ),
+        (
+            step("failed", TimeLimitExceeded("it took 61 s"), "trace"),
+            Verdict("failed", "it took 61 s\n(in: Then it works)", timed_out=True),
+        ),
+        (
+            step("failed", KnownIssuesFound("1 of 2 checks", "answers 500", "docs/x.md"), "trace"),
+            Verdict("known_issue", "1 of 2 checks", why="answers 500", source="docs/x.md"),
+        ),
+        (
+            step("error", OSError("no disk"), "File a, line 1"),
+            Verdict("broken", "no disk\n(in: Then it works)", "File a, line 1"),
+        ),
+        (step("error", OSError("no disk")), Verdict("broken", "no disk\n(in: Then it works)")),
+        (step("cleanup_error"), Verdict("broken", "cleanup_error\n(in: Then it works)")),
+        (step("undefined"), Verdict("broken", "no step definition for: Then it works")),
+    ],
+    ids=lambda one: one.status if isinstance(one, Verdict) else repr(one.exception)[:40],
+)
+def test_a_bad_step_gives_message_and_trace(bad: Any, verdict: Verdict) -> None:
+    assert verdict_of(scenario("failed", step("passed"), bad), None) == verdict
+
+
+CAPTURED = "File x\n CLEANUP-ERROR in free: OSError\n CLEANUP-ERROR in end: in use\n----\nmore\n----\nagain"
+
+
+@pytest.mark.parametrize(
+    ("toy", "aborted", "verdict"),
+    [
+        (
+            scenario("hook_error", exception=RuntimeError("hook"), error_message="trace"),
+            None,
+            Verdict("broken", "hook\n(in: hook_error)", "trace"),
+        ),
+        (
+            scenario("hook_error", error_message="HOOK-ERROR"),
+            "SIGTERM",
+            Verdict("broken", "HOOK-ERROR\n(in: hook_error)", "HOOK-ERROR"),
+        ),
+        (
+            scenario("hook_error", exception=TimeLimitExceeded("it took 61 s")),
+            None,
+            Verdict("failed", "it took 61 s\n(in: hook_error)", timed_out=True),
+        ),
+        (scenario("failed"), None, Verdict("broken", "behave's status is failed\n(in: failed)")),
+        (
+            scenario("cleanup_error", captured=SimpleNamespace(output=CAPTURED)),
+            "SIGTERM",
+            Verdict(
+                "broken",
+                "CLEANUP-ERROR in free: OSError\n CLEANUP-ERROR in end: in use\n(in: cleanup_error)",
+            ),
+        ),
+        (
+            scenario("cleanup_error", captured=SimpleNamespace(output=None)),
+            None,
+            Verdict("broken", "a cleanup failed; its error was not captured\n(in: cleanup_error)"),
+        ),
+        (
+            scenario("cleanup_error", captured=SimpleNamespace(output="it printed this")),
+            None,
+            Verdict("broken", "a cleanup failed; its error was not captured\n(in: cleanup_error)"),
+        ),
+    ],
+)
+def test_what_fails_outside_the_steps_gives_message_and_trace(
+    toy: Any, aborted: str | None, verdict: Verdict
+) -> None:
+    assert verdict_of(toy, aborted) == verdict
+
+
+DIED, SLOW = "the server died", "the disk is slow"
+
+
+@pytest.mark.parametrize(
+    ("of_step", "of_hook", "cause"),
+    [("", "", ""), (DIED, "", DIED), ("", DIED, DIED), (SLOW, DIED, SLOW)],
+)
+def test_the_cause_is_that_of_the_step_or_else_of_the_hook(of_step: str, of_hook: str, cause: str) -> None:
+    failed, hook = ChecksFailed("1 of 2", of_step), ChecksFailed("it died", of_hook)
+    toy = scenario("failed", step("failed", failed), exception=hook)
+    assert verdict_of(toy, None).cause == cause
+    assert verdict_of(scenario("hook_error", exception=hook), None).cause == of_hook
+
+
+def test_a_hook_that_fails_beside_known_issues_gives_the_cause() -> None:
+    found = step("failed", KnownIssuesFound("1 of 2 checks", "answers 500", "docs/x.md"))
+    toy = scenario("failed", found, exception=ChecksFailed("it died", DIED))
+    assert verdict_of(toy, None) == Verdict(
+        "failed", "cleanup: it died\nbeside known issues: 1 of 2 checks", cause=DIED
+    )
+
+
 # -- known issues
 
 GOT_500 = ExpectedFailure("it works", re.compile("got 500"))
@@ -231,6 +376,35 @@ def test_each_kind_of_error_has_its_place(error: Exception, failures: list[tuple
     assert list(failures_of(scenario("failed", step("failed", error)))) == failures
 
 
+@pytest.mark.parametrize(
+    ("toy", "failures"),
+    [
+        (scenario("passed", step("passed")), []),
+        (scenario("failed", step("failed", error="trace")), [("it works (error)", "trace")]),
+        (scenario("failed", step("undefined")), [("it works (error)", "undefined")]),
+        (scenario("failed", step("failed", AssertionError(), "trace")), [("it works", "trace")]),
+        (scenario("failed", step("failed", AssertionError())), [("it works", "failed")]),
+        (scenario("hook_error", error_message="HOOK-ERROR in x"), [("x (error)", "HOOK-ERROR in x")]),
+        (scenario("hook_error", exception=AssertionError("it hangs")), [("cleanup", "it hangs")]),
+        (scenario("hook_error", exception=AssertionError()), [("cleanup", "")]),
+        (
+            scenario(
+                "failed", step("failed", AssertionError("first")), step("error", OSError("second"), "trace")
+            ),
+            [("it works", "first"), ("it works (OSError)", "second")],
+        ),
+    ],
+)
+def test_every_failure_has_its_place_and_text(toy: Any, failures: list[tuple[str, str]]) -> None:
+    assert list(failures_of(toy)) == failures
+
+
+def test_the_error_of_a_cleanup_is_one_failure_and_has_its_text() -> None:
+    error = AssertionError("the port is in use")
+    assert list(failures_of(scenario("hook_error", exception=error), error)) == [("cleanup", str(error))]
+    assert list(failures_of(scenario("passed"), AssertionError())) == [("cleanup", "")]
+
+
 def test_a_cleanup_that_fails_is_not_covered_by_the_known_issues_of_a_group() -> None:
     found = step("failed", KnownIssuesFound("1 of 2 checks", "answers 500", "docs/x.md"))
     assert verdict_of(scenario("failed", found), None).status == "known_issue"
@@ -253,8 +427,28 @@ def test_a_time_limit_is_no_failure_of_the_checks_of_a_group() -> None:
     failed = Verdict("failed", "1 of 2 checks", by_checks=True)
     assert over_time(failed, "120 s") == Verdict("failed", "120 s\nbeside failed checks: 1 of 2 checks")
     assert over_time(Verdict("known_issue"), "120 s") == Verdict("failed", "120 s", timed_out=True)
+    assert over_time(Verdict("passed"), "120 s") == Verdict("failed", "120 s", timed_out=True)
     other = Verdict("broken", "no server")
     assert over_time(other, "120 s") == other
+
+
+def test_a_scenario_that_a_signal_interrupted_is_skipped() -> None:
+    assert interrupted("SIGTERM") == Verdict("skipped", "interrupted: SIGTERM")
+
+
+def test_of_several_failures_beside_those_of_checks_the_first_is_shown() -> None:
+    for error, kind in (
+        (ChecksFailed("1 of 2 checks"), "failed checks"),
+        (KnownIssuesFound("1 of 2 checks", "answers 500", "docs/x.md"), "known issues"),
+    ):
+        toy = scenario(
+            "failed",
+            step("failed", error),
+            step("error", OSError("no disk")),
+            exception=AssertionError("it hangs"),
+        )
+        shown = ["it works (OSError): no disk", f"beside {kind}: 1 of 2 checks"]
+        assert verdict_of(toy, None).message.splitlines()[:2] == shown
 
 
 # -- needs
