@@ -58,9 +58,9 @@ def parse_events(body: bytes) -> list[Event]:
                 events.append(Event("\n".join(data), name))
             data, name = [], "message"
             continue
-        field, colon, value = line.partition(":")
+        field, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if field == "" and colon:
+        if field == "":
             continue
         if field == "data":
             data.append(value)
@@ -120,7 +120,8 @@ def stream_state(body: bytes) -> tuple[str, int]:
         comments = sum(line.startswith(b":") for line in body.splitlines())
         return (f"no event, only {counted(comments, 'comment')}" if comments else ""), len(body)
     last = pieces[-1][1]
-    end = body.rfind(last.rpartition("\n")[2].encode()) + len(last.encode())
+    last_line = last.rpartition("\n")[2].encode()
+    end = body.rfind(last_line) + len(last_line)
     done = f"complete, including {DONE}," if last == DONE else ""
     if not done and _is_last(last):
         done = "complete"

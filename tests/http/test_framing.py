@@ -9,7 +9,17 @@ import subprocess
 import pytest
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.framing import Event, FramingError, parse_events, server_error, split_lines, stream_state
+from support.http.framing import (
+    STREAM_TYPES,
+    Event,
+    FramingError,
+    completed_at,
+    parse_events,
+    require_closed,
+    server_error,
+    split_lines,
+    stream_state,
+)
 from tests.timeouts import PATIENCE
 
 # -- server-sent events
@@ -60,6 +70,31 @@ def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
         parse_events(body)
 
 
+LONG = "x" * 81
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            b"data: a\n\ndata: b\n\ndata: \xff\n\n",
+            "event 3 is not UTF-8: 'utf-8' codec can't decode byte 0xff in position 24: invalid start byte",
+        ),
+        (b"data: a\n\nid: 1\nwrong: b\n\n", "event 2: unknown field in line 'wrong: b'"),
+        (f"{LONG}\n\n".encode(), f"event 1: unknown field in line '{LONG[:80]}'"),
+        (
+            f"data: a\n\ndata: b\ndata: {LONG}".encode(),
+            f"the last event is not ended by a blank line: '{LONG[:80]}' (event 2)",
+        ),
+    ],
+    ids=["UTF-8", "field", "long field", "end"],
+)
+def test_a_broken_frame_is_described_with_its_number(body: bytes, message: str) -> None:
+    with pytest.raises(FramingError) as caught:
+        parse_events(body)
+    assert str(caught.value) == message
+
+
 # -- how far a stream came, and the server's own error in it
 
 
@@ -77,7 +112,7 @@ def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
         ),
         (
             b'data: {"type": "response.failed", "response": {"error": {"message": "engine died"}}}\n\n',
-            "engine died",
+            "event 1: engine died",
         ),
         (b'{"done": false}\n{"error": "engine died"}\n', "event 2: engine died"),
         (b": ping\n\ndata: {}\n\ndata: engine died", "event 2: engine died"),
@@ -90,12 +125,21 @@ def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
         (b'data: {"message": "engine died", "code": 500}\n\n', "event 1: engine died"),
         (b'data: {}\n\nerror: {"message": "engine died"}\n\n', "event 2: engine died"),
         (b'data: {}\n\n{"error": {"message": "engine died"}}\n', "event 2: engine died"),
+        (b'data: {"error": {"code": "\xc3\xa4"}}\n\n', 'event 1: {"code": "ä"}'),
+        (b'event: error\ndata: {"code": 5}\n\n', 'event 1: {"code": 5}'),
+        (b'data: {"type": "error", "code": 5}\n\n', 'event 1: {"type": "error", "code": 5}'),
+        (b'event: a\nevent: error\ndata: {"code": 5}\n\n', 'event 1: {"code": 5}'),
+        (b'data: {"choices": [3, {"error": "engine died"}]}\n\n', "event 1: engine died"),
+        (b'data: {"detail": "engine died", "status": 500}\n\n', "event 1: engine died"),
+        (b'data: {"detail": [1], "message": "engine died"}\n\n', "event 1: engine died"),
+        (b'data: {"detail": "engine died", "message": "x"}\n\n', "event 1: engine died"),
+        (b" \n{}\n\n\xff\n", "event 2: \ufffd"),
+        (f"data: {'x' * 201}\n\n".encode(), f"event 1: {'x' * 199}…"),
     ],
     ids=repr,
 )
 def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: str) -> None:
-    assert server_error(body).startswith("server error in event ")
-    assert server_error(body).endswith(error)
+    assert server_error(body) == f"server error in {error}"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +155,10 @@ def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: st
         b'{"done": true}\n',
         b'{"message": {"content": "a"}}\n{"status": "success"}\n',
         b'data: {"choices": [{"index": 0, "error": null}]}\n\n',
+        b'data: {"choices": 3, "response": 4}\n\n',
+        b'data: {"message": "a text", "role": "assistant"}\n\n',
+        b'data: {"message": 3}\n\n',
+        b"error:\n\n",
     ],
     ids=repr,
 )
@@ -135,6 +183,83 @@ def test_the_state_of_a_stream_without_an_end(body: bytes, state: str) -> None:
     assert stream_state(body)[0] == state
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "state"),
+    [
+        (b"data: {}\n\ndata: [DONE]", b"\n\n: ping\n\n", "complete, including [DONE],"),
+        (b'data: {\ndata: "type": "message_stop"}', b"\n\n", "complete"),
+        (b'data: {\r\ndata: "type": "response.failed"}', b"\r\n\r\n", "complete"),
+        (b'{"done": false}\n{"a": "\xc3\xa4", "done": true}', b"\n", "complete"),
+        (b'{"done": 1}\n\n{"done": "true"}', b"\n", "2 events, the last one"),
+        (b"data: {}", b"\n\n", "1 event, the last one"),
+        (b"data: [true]", b"\n\n", "1 event, the last one"),
+        (b"data: cut", b"", "1 event, the last one"),
+        (b": ping\n\n: ping\n\nid: 1\n\n", b"", "no event, only 2 comments"),
+        (b"id: 1\n\n", b"", ""),
+    ],
+    ids=repr,
+)
+def test_the_last_event_ends_with_the_last_line_of_its_data(begin: bytes, end: bytes, state: str) -> None:
+    assert stream_state(begin + end) == (state, len(begin))
+
+
+def streamed(*reads: tuple[float, bytes], content_type: str, seconds: float) -> Exchange:
+    body = b"".join(read for _, read in reads)
+    headers = {"content-type": content_type}
+    return exchange(headers=headers, body=body, seconds=seconds, chunks=reads)
+
+
+EVENTS, LINES = STREAM_TYPES
+STOP = b'data: {\ndata: "type": "message_stop"}\n\n'
+FAILED = b'data: {"error":\ndata: "died"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "reads", "complete"),
+    [
+        (EVENTS, ((0.5, b"data: {}\n\n"), (1.0, b"data: [DONE]\n\n")), ("complete, including [DONE],", 1.0)),
+        (EVENTS, ((1.0, STOP), (9.0, b": ping\n\n")), ("complete", 1.0)),
+        (LINES, ((1.0, b'{"done": true}\n'),), ("complete", 1.0)),
+        (EVENTS, ((1.0, b"data: {}\n\n"),), ("", 0.0)),
+        ("application/json", ((1.0, b'{"done": true}'),), ("", 0.0)),
+    ],
+)
+def test_a_stream_is_complete_with_its_last_event(
+    content_type: str, reads: tuple[tuple[float, bytes], ...], complete: tuple[str, float]
+) -> None:
+    assert completed_at(streamed(*reads, content_type=content_type, seconds=9.0)) == complete
+
+
+@pytest.mark.parametrize(
+    ("content_type", "reads", "message"),
+    [
+        (
+            EVENTS,
+            ((1.0, STOP),),
+            "the stream was complete after 1.0 s, then the server left it open for 8.5 s",
+        ),
+        (
+            EVENTS,
+            ((1.0, b"data: {}\n\n"), (2.0, FAILED), (9.0, b"data: [DONE]\n\n")),
+            "the stream was ended by an error in event 2 after 2.0 s, then the server left it open for 7.5 s",
+        ),
+        (EVENTS, ((4.0, STOP),), ""),
+        (EVENTS, ((1.0, b"data: {}\n\n"),), ""),
+        ("application/json", ((1.0, b'{"error": "died"}'),), ""),
+    ],
+)
+def test_a_complete_stream_is_to_be_closed(
+    content_type: str, reads: tuple[tuple[float, bytes], ...], message: str
+) -> None:
+    response = streamed(*reads, content_type=content_type, seconds=9.5)
+    if not message:
+        require_closed(response)
+        return
+    with pytest.raises(FramingError) as caught:
+        require_closed(response)
+    assert str(caught.value) == message
+
+
 # -- newline-delimited JSON
 
 
@@ -146,19 +271,22 @@ def test_a_line_separator_of_unicode_is_no_line_end() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "without any line"),
-        (b'{"a": 1}', "not ended"),
+        (b"", "a stream without any line"),
+        (b'{"a": 1}', "the last line is not ended: b'{\"a\": 1}'"),
+        (b"y" + LONG.encode(), f"the last line is not ended: b'{LONG[:80]}'"),
         (b'{"a": 1}\n\n', "line 2 of 2 is blank"),
         (b'{"a": 1}\n \n{"a": 2}\n', "line 2 of 3 is blank"),
-        (b'{"a": 1}\r\n\r\n', "blank"),
-        (b'data: {"a": 1}\n', "server-sent event"),
-        (b"event: x\n", "server-sent event"),
+        (b'{"a": 1}\r\n\r\n', "line 2 of 2 is blank"),
+        (b'{}\ndata: {"a": 1}\n', "line 2 is a server-sent event: b'data: {\"a\": 1}'"),
+        (b"event: x\n", "line 1 is a server-sent event: b'event: x'"),
+        (b"data:" + LONG.encode() + b"\n", f"line 1 is a server-sent event: b'data:{LONG[:75]}'"),
     ],
-    ids=repr,
+    ids=lambda one: repr(one)[:40],
 )
 def test_a_broken_line_is_rejected(body: bytes, words: str) -> None:
-    with pytest.raises(FramingError, match=words):
+    with pytest.raises(FramingError) as caught:
         split_lines(body)
+    assert str(caught.value) == words
 
 
 # -- JSON
