@@ -80,22 +80,84 @@ def test_a_response_that_broke_off_has_what_came() -> None:
     assert (short.body, short.complete) == (b"half", False)
 
 
+LONG = b"x" * 81
+
+
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "no status line"),
-        (b"HTTP/1.1 200 OK\r\n", "no end of the head"),
-        (CHUNKED + b"zz\r\n", "no size of a chunk: b'zz'"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "no status line: 'SSH-2.0-OpenSSH'"),
+        (b"HTTP/2 200 OK\r\n\r\n", "no status line: 'HTTP/2 200 OK'"),
+        (b"HTTP/1.1\r\n\r\n", "no status line: 'HTTP/1.1'"),
+        (b"HTTP/1.1 OK 200\r\n\r\n", "no status line: 'HTTP/1.1 OK 200'"),
+        (b"HTTP/1.1 20\xb2 OK\r\n\r\n", "no status line: 'HTTP/1.1 20\xb2 OK'"),
+        (LONG + b"\r\n\r\n", f"no status line: '{'x' * 80}'"),
+        (b"HTTP/1.1 200 OK\r\n", "no end of the head: b'HTTP/1.1 200 OK\\r\\n'"),
+        (LONG, f"no end of the head: b'{'x' * 80}'"),
+        (CHUNKED + b"zz; a\r\n", "no size of a chunk: b'zz'"),
+        (CHUNKED + b"\r\n", "no size of a chunk: b''"),
+        # A size that leads back to an earlier chunk would be read without an end.
+        (CHUNKED + b"5\r\nhello\r\n-10\r\n", "no size of a chunk: b'-10'"),
+        (CHUNKED + b"1_0\r\n", "no size of a chunk: b'1_0'"),
+        (CHUNKED + LONG + b"\r\n", f"no size of a chunk: b'{'x' * 80}'"),
+    ],
+    ids=lambda one: repr(one)[:60],
+)
+def test_what_is_no_response_is_said_to_be_none(data: bytes, message: str) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        read_response([data], [0])
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("data", "keeps_connection"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", True),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", False),
     ],
 )
-def test_what_is_no_response_is_said_to_be_none(data: bytes, words: str) -> None:
-    with pytest.raises(MalformedResponse, match=words):
-        read_response([data], [0])
+def test_a_connection_is_kept_unless_it_is_closed_or_no_http(data: bytes, *, keeps_connection: bool) -> None:
+    end = ResponseEnd()
+    assert end.keeps_connection
+    assert end.is_in(data)
+    assert (end.keeps_connection, end.is_end_of_connection) == (keeps_connection, False)
+
+
+@pytest.mark.parametrize(
+    ("response", "body", "complete"),
+    [
+        (chunked(b"a" * 0x1A, b"b" * 10), b"a" * 0x1A + b"b" * 10, True),
+        (CHUNKED + b"1A;name=value\r\n" + b"a" * 26 + b"\r\n 0 ;x\r\n\r\n", b"a" * 26, True),
+        (CHUNKED + b"5\r\nhello\r\n", b"hello", False),
+        (CHUNKED + b"5\r\nhe", b"he", False),
+        (CHUNKED, b"", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", b"body", True),
+        (b"HTTP/1.1 200\r\nContent-Length: \xb2\r\n\r\nbody", b"body", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: many\r\n\r\nbody", b"body", True),
+    ],
+    ids=lambda one: repr(one)[-40:],
+)
+def test_a_body_is_read_by_its_framing(response: bytes, body: bytes, *, complete: bool) -> None:
+    found = read_response([response], [7])
+    assert (found.status, found.body, found.complete) == (200, body, complete)
+
+
+def test_a_part_of_a_chunk_counts_with_the_read_that_brought_it() -> None:
+    pieces = [CHUNKED, b"a\r\nabcd", b"ef", b"ghij\r\n2\r", b"\nkl\r\n0\r\n\r\n"]
+    response = read_response(pieces, [1, 2, 3, 4, 5])
+    assert response.arrivals == ([0, 4, 6, 10, 12], [1, 2, 3, 4, 5])
+    assert [response.arrival(end) for end in (1, 4, 5, 10, 11)] == [2, 2, 3, 4, 5]
 
 
 def test_names_of_fields_have_no_case() -> None:
     head = Head.of(b"HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: gzip, Chunked\r\nContent-Length: 3")
     assert (head.status, head.chunked, head.length) == (200, True, None)
+    head = Head.of(b"HTTP/1.1 404 Not Found\r\nX-Name:  a: b \r\n content-LENGTH : 3")
+    assert head.fields == {"x-name": "a: b", "content-length": "3"}
+    assert (head.status, head.chunked, head.length) == (404, False, 3)
+    assert Head.of(b"HTTP/1.1 200 OK").length is None
 
 
 def event(**delta: object) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ HEAD_END = b"\r\n\r\n"
 # only to who has asked for them (RFC 9110, 6.5.1).
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 _TAIL_BYTES = len(LAST_CHUNK)
+# What Python reads as a number beside it (a sign, an underscore) is no size of a chunk.
+_SIZE = re.compile(rb"[0-9A-Fa-f]+")
 
 
 class MalformedResponse(ValueError):
@@ -30,7 +33,7 @@ class Head:
         """Raises `MalformedResponse`."""
         first, *lines = data.decode("latin-1").split("\r\n")
         words = first.split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
             raise MalformedResponse(f"no status line: {first[:80]!r}")
         parts = (line.partition(":") for line in lines)
         return Head(int(words[1]), {name.strip().lower(): value.strip() for name, _, value in parts})
@@ -43,7 +46,7 @@ class Head:
     def length(self) -> int | None:
         """Of the body in bytes, where it is stated."""
         stated = self.fields.get("content-length", "")
-        return int(stated) if stated.isdigit() and not self.chunked else None
+        return int(stated) if stated.isdecimal() and not self.chunked else None
 
 
 class ResponseEnd:
@@ -141,10 +144,9 @@ def _chunks(data: bytes, position: int) -> tuple[list[tuple[int, int]], bool]:
     while (line_end := data.find(b"\r\n", position)) >= 0:
         # Extensions may follow a size.
         size_text = data[position:line_end].partition(b";")[0].strip()
-        try:
-            size = int(size_text, 16)
-        except ValueError:
-            raise MalformedResponse(f"no size of a chunk: {size_text[:80]!r}") from None
+        if _SIZE.fullmatch(size_text) is None:
+            raise MalformedResponse(f"no size of a chunk: {size_text[:80]!r}")
+        size = int(size_text, 16)
         if size == 0:
             return found, True
         start = line_end + 2
