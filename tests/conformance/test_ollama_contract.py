@@ -241,6 +241,32 @@ def test_a_view_gathers_thoughts_calls_and_the_other_api() -> None:
     assert normalize(whole([1, 2]))["text"] == ""
 
 
+def test_a_view_of_lines_joins_them_and_has_the_counts_of_the_last_one() -> None:
+    other = {"id": None, "function": {"name": "g", "arguments": {}}}
+    documents: list[Any] = [
+        {"message": {"content": "Hel", "thinking": "We", "tool_calls": [TOOL]}, "eval_count": 9},
+        {"message": {"content": "lo", "tool_calls": [other, {}]}},
+        {"response": "!", "thinking": "ll", "message": 5},
+        {"message": {"content": ""}, "done_reason": "stop", "eval_count": 3, "embeddings": [[1.0]]},
+    ]
+    assert normalize(stream(documents)) == {
+        "text": "Hello!",
+        "texts": ["Hello!"],
+        "thinking": "Well",
+        "finish_reason": "stop",
+        "usage": {"prompt_eval_count": None, "eval_count": 3},
+        "tool_calls": [
+            {"name": "f", "arguments": {"a": 1}},
+            {"name": "g", "arguments": {}},
+            {"name": None, "arguments": None},
+        ],
+        "call_ids": ["call_1", None, None],
+        "calls_with_id": [True, False, False],
+        "embeddings": [[1.0]],
+        "pieces": 3,
+    }
+
+
 @pytest.mark.parametrize("moment", ["2026-11-22T04:15:17.759955948Z", "2026-11-22T05:15:17+01:00"])
 def test_times_with_any_decimals_are_read(moment: str) -> None:
     assert round(unix_seconds(moment)) in (1795320917, 1795320918)

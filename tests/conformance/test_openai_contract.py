@@ -283,3 +283,96 @@ def test_a_vector_reads_the_same_in_floats_and_base64() -> None:
 def test_the_first_and_the_last_vector_of_a_list() -> None:
     view = normalize(whole({"data": [{"embedding": [number]} for number in (1, 2, 3)]}))
     assert (view["first_vector"], view["last_vector"]) == ([1], [3])
+
+
+def delta(index: int, reason: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"index": index, "delta": delta, "finish_reason": reason}
+
+
+def piece(index: int, name: str | None, arguments: str | None, id: str | None = None) -> dict[str, Any]:
+    return {"index": index, "id": id, "function": {"name": name, "arguments": arguments}}
+
+
+def test_a_view_of_a_stream_puts_its_choices_and_calls_together() -> None:
+    counts = {**USAGE, "total_time_sec": 0.1}
+    chunks = [
+        {"id": "1", "created": 5, "choices": [delta(1, content="A"), delta(0, content="The ")]},
+        {
+            "id": "1",
+            "created": 5,
+            "choices": [
+                delta(1, tool_calls=[piece(1, "g", "{}", "d")]),
+                delta(0, tool_calls=[piece(0, "f", '{"a":', "c")]),
+            ],
+        },
+        {
+            "id": "2",
+            "created": 5,
+            "choices": [
+                delta(0, "tool_calls", content="end", tool_calls=[piece(0, None, "1}")]),
+                delta(1, "stop", content=None),
+                {"index": 1, "delta": {"tool_calls": [{"index": 1}]}},
+            ],
+        },
+        {"id": "2", "created": 5, "choices": [], "usage": counts},
+        {"id": "2", "created": 5, "choices": None, "usage": None},
+    ]
+    assert normalize(events(*chunks)) == {
+        "text": "The end",
+        "texts": ["The end", "A"],
+        "finish_reason": "tool_calls",
+        "finish_reasons": ["tool_calls", "stop"],
+        "usage": USAGE,
+        "tool_calls": [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}],
+        "call_ids": ["c", "d"],
+        "calls_with_id": [True, True],
+        "pieces": 3,
+        "first_vector": None,
+        "last_vector": None,
+        "id": ["1", "2"],
+        "created": [5],
+    }
+
+
+def test_a_view_of_a_whole_answer_takes_each_entry_for_a_call() -> None:
+    call, other = piece(0, "f", "{", "c"), piece(0, "g", "{}", "d")
+    message = {"content": None, "tool_calls": [call, other, {"function": None}]}
+    found = normalize(whole({"choices": [{"message": message, "finish_reason": "tool_calls"}], "usage": 5}))
+    assert found == {
+        "text": "",
+        "texts": [""],
+        "finish_reason": "tool_calls",
+        "finish_reasons": ["tool_calls"],
+        "usage": None,
+        "tool_calls": [
+            {"name": "f", "arguments": "{"},
+            {"name": "g", "arguments": {}},
+            {"name": "", "arguments": ""},
+        ],
+        "call_ids": ["c", "d", None],
+        "calls_with_id": [True, True, False],
+        "pieces": 0,
+        "first_vector": None,
+        "last_vector": None,
+        "id": [None],
+        "created": [None],
+    }
+    assert normalize(whole({"choices": [{"text": "a"}, {"text": "b", "index": 1}]}))["texts"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("vector", "read"),
+    [
+        ([0.12345, -0.0001], [0.123, 0.0]),
+        ("AAAAPwAAgL4=", [0.5, -0.25]),
+        ("AAAAPw==\n", None),
+        ("AAAAPwA=", None),
+        ([], []),
+        (["a"], None),
+        (None, None),
+    ],
+)
+def test_a_vector_is_read_to_three_digits(vector: Any, read: list[float] | None) -> None:
+    found = normalize(whole({"data": [{"embedding": vector}, {"embedding": [1.0]}]}))["first_vector"]
+    assert found == read
+    assert str(found) == str(read), "minus zero is zero"

@@ -385,6 +385,132 @@ def test_a_view_never_raises(api: str) -> None:
     assert find_api(api).normalize(reading(api, events))["text"] == ""
 
 
+NO_CALLS: dict[str, Any] = {"tool_calls": [], "call_ids": [], "calls_with_id": []}
+STREAMED_BLOCKS: list[Any] = [
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "before any block"}},
+    {
+        "type": "message_start",
+        "message": {"id": "m", "content": [{"type": "text"}], "usage": {"input_tokens": 5}},
+    },
+    {"type": "content_block_start", "content_block": {"type": "thinking", "thinking": "H"}},
+    {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "m"}},
+    {"type": "content_block_delta", "delta": {"type": "signature_delta", "signature": "x"}},
+    {"type": "content_block_start", "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hel"}},
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "lo"}},
+    {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "not of a text"}},
+    {
+        "type": "content_block_start",
+        "content_block": {"type": "tool_use", "id": "c", "name": "f", "input": {}},
+    },
+    {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": '{"a":'}},
+    {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "1}"}},
+    {
+        "type": "content_block_start",
+        "content_block": {"type": "tool_use", "id": "d", "name": "g", "input": {}},
+    },
+    {"type": "content_block_start", "content_block": {"type": "tool_use", "name": "h", "input": {}}},
+    {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "{"}},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}},
+]
+BLOCKS: list[Any] = [
+    {"type": "thinking", "thinking": "Hm"},
+    {"type": "text", "text": "Hel"},
+    {"type": "text", "text": "lo"},
+    {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}},
+    5,
+]
+OUTPUT: list[Any] = [
+    {"type": "message", "content": [{"text": "Hel"}, {"text": "lo"}, 5, {}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": 1}', "content": None},
+    5,
+]
+COUNTS = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+ENDED = {"id": "resp_1", "status": "completed", "output": OUTPUT, "usage": {**COUNTS, "more": 1}}
+
+
+@pytest.mark.parametrize(
+    ("api", "documents", "view"),
+    [
+        (
+            "anthropic",
+            STREAMED_BLOCKS,
+            {
+                "text": "Hello",
+                "texts": ["Hello"],
+                "thinking": "Hm",
+                "finish_reason": "tool_use",
+                "usage": {"input_tokens": 5, "output_tokens": 7},
+                "tool_calls": [
+                    {"name": "f", "arguments": {"a": 1}},
+                    {"name": "g", "arguments": {}},
+                    {"name": "h", "arguments": "{"},
+                ],
+                "call_ids": ["c", "d", None],
+                "calls_with_id": [True, True, False],
+                "id": "m",
+                "pieces": 9,
+            },
+        ),
+        (
+            "anthropic",
+            [{"id": "m", "content": BLOCKS, "stop_reason": "end_turn", "usage": {**COUNTS, "more": 1}}],
+            {
+                "text": "Hello",
+                "texts": ["Hel", "lo"],
+                "thinking": "Hm",
+                "finish_reason": "end_turn",
+                "usage": {"input_tokens": 5, "output_tokens": 7},
+                "tool_calls": [{"name": "f", "arguments": {"a": 1}}],
+                "call_ids": ["c"],
+                "calls_with_id": [True],
+                "id": "m",
+                "pieces": 0,
+            },
+        ),
+        (
+            "responses",
+            [ENDED],
+            {
+                "text": "Hello",
+                "texts": ["Hel", "lo", ""],
+                "finish_reason": "completed",
+                "usage": COUNTS,
+                "tool_calls": [{"name": "f", "arguments": {"a": 1}}],
+                "call_ids": ["c"],
+                "calls_with_id": [True],
+                "id": "resp_1",
+                "pieces": 0,
+            },
+        ),
+        (
+            "responses",
+            [
+                {"type": "response.created", "response": {"id": "x", "status": "in_progress"}},
+                {"type": "response.output_text.delta", "delta": "Hel"},
+                {"type": "response.output_text.delta", "delta": ""},
+                {"type": "response.output_text.delta", "delta": 5},
+                {"type": "response.output_text.delta", "delta": "l"},
+                {"type": "response.function_call_arguments.delta", "delta": "{}"},
+                {"type": "response.completed", "response": {"id": "resp_1", "status": "failed"}},
+            ],
+            {
+                **NO_CALLS,
+                "text": "Hell",
+                "texts": [],
+                "finish_reason": "failed",
+                "usage": dict.fromkeys(COUNTS),
+                "id": "resp_1",
+                "pieces": 3,
+            },
+        ),
+    ],
+    ids=["message stream", "message", "response", "response stream"],
+)
+def test_a_view_has_texts_calls_and_counts(api: str, documents: list[Any], view: dict[str, Any]) -> None:
+    assert find_api(api).normalize(reading(api, documents)) == view
+
+
 def test_a_missing_route_is_known_to_walks_as_well() -> None:
     routes = MissingRoutes()
     case = cases_of("responses")[RESPONSE]

@@ -94,56 +94,568 @@ def call_chunk(piece: dict[str, Any]) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}]}
 
 
-# Invariant, documents, and the number of the one that is to blame (None: the stream as a whole).
-BLAMED: list[tuple[Invariant, list[Any], int | None]] = [
-    (openai.constant_ids, [chunk("a"), chunk("b"), chunk("c", id="2"), chunk("d", id="3")], 3),
-    (openai.constant_ids, [chunk("a"), chunk("b", model="other")], 2),
-    (openai.constant_ids, [chunk("a"), chunk("b", choices=chunk("b")["choices"] * 2)], 2),
-    (openai.one_finish_reason_per_choice, [chunk("a"), chunk(reason="stop"), chunk("b"), chunk("c")], 3),
-    (openai.one_finish_reason_per_choice, [chunk("a"), chunk("b")], None),
-    (openai.usage_once_last, [chunk("a"), chunk("b", usage=USAGE), chunk(reason="stop", usage=USAGE)], 2),
-    (openai.role_first, [chunk("a", role=False)], 1),
-    (openai.tool_calls_complete, [call_chunk(CALL), call_chunk(CALL)], 2),
-    (ollama.done_once, [LINE, LAST_LINE, LINE], 2),
-    (ollama.done_once, [LINE, LINE], None),
-    (ollama.done_once, [LINE, {**LINE, "eval_count": 1}, LAST_LINE], 2),
-    (ollama.done_once, [LINE, LAST_LINE], 2),
-    (ollama.monotonic, [LINE, {**LINE, "model": "other"}, LAST_LINE], 2),
-    (ollama.monotonic, [LINE, LINE, {**LINE, "created_at": "2026-01-01T00:00:01Z"}, LAST_LINE], 3),
-    (ollama.success_last, [{"status": "a"}, {"status": "success"}, {"status": "b"}], 2),
-    (ollama.success_last, [{"status": "a"}], None),
-    (ollama.error_last, [{"error": "a"}, {"status": "b"}], 1),
-    (anthropic.one_start_one_stop, [START, START, STOP_REASON, STOP], 2),
-    (anthropic.one_start_one_stop, [START, STOP, STOP_REASON, STOP], 2),
-    (anthropic.one_start_one_stop, [START, STOP_REASON], None),
-    (anthropic.one_start_one_stop, [{"type": "ping"}], None),
-    (anthropic.one_start_one_stop, [START, STOP_REASON, {"type": "ping"}, block("stop", 0), STOP], 4),
-    (anthropic.blocks_complete, [START, block("start", 0), block("start", 1)], 3),
-    (anthropic.blocks_complete, [START, block("stop", 0)], 2),
-    (anthropic.blocks_complete, [START, block("start", 0)], None),
-    (anthropic.one_message_delta, [{**START, "message": {**MESSAGE, "content": [1]}}, STOP_REASON, STOP], 1),
-    (anthropic.one_message_delta, [START, STOP_REASON, STOP_REASON, STOP], 3),
-    (responses.sequence_numbers, [*numbered(CREATED, CREATED), {"sequence_number": 5}], 3),
-    (responses.one_start_one_end, [CREATED, CREATED, COMPLETED], 2),
-    (responses.one_start_one_end, [CREATED, COMPLETED, COMPLETED], 2),
-    (responses.one_start_one_end, [CREATED], None),
-    (responses.one_start_one_end, [{**CREATED, "response": {"id": "x"}}, COMPLETED], 2),
-    (responses.items_complete, [CREATED, {"type": "response.output_text.delta", "output_index": 0}], 2),
+def answer(*calls: dict[str, Any]) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": {"tool_calls": list(calls)}}]}
+
+
+def tool_use(**fields: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": "c", "name": "f", "input": {}, **fields}
+
+
+def block_event(kind: str, index: int = 0, **fields: Any) -> dict[str, Any]:
+    return {"type": f"content_block_{kind}", "index": index, **fields}
+
+
+def call_events(index: int, pieces: str) -> list[dict[str, Any]]:
+    """The events of a call whose input is in one piece."""
+    delta = {"type": "input_json_delta", "partial_json": pieces}
+    return [
+        block_event("start", index, content_block=tool_use()),
+        block_event("delta", index, delta=delta),
+        block_event("stop", index),
+    ]
+
+
+def item(kind: str, index: int = 0, **fields: Any) -> dict[str, Any]:
+    whole = {"type": "message", "id": "i", "content": [{"text": "ab"}], **fields}
+    return {"type": f"response.output_item.{kind}", "output_index": index, "item": whole}
+
+
+def item_event(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}", "output_index": 0, **fields}
+
+
+FUNCTION: dict[str, Any] = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+PART = item_event("content_part.added", content_index=0, part={"text": ""})
+PIECE = item_event("output_text.delta", content_index=0, delta="ab")
+PART_DONE = item_event("content_part.done", content_index=0, part={"text": "ab"})
+ITEM_EVENTS = [item("added"), PART, PIECE, PART_DONE, item("done")]
+
+
+def completed(*output: dict[str, Any]) -> dict[str, Any]:
+    return {**COMPLETED, "response": {"id": "r", "status": "completed", "output": list(output)}}
+
+
+TOKENS = {"response": "ab", "logprobs": [{"token": "a"}, {"token": "b"}], "eval_count": 2}
+
+
+def indexed(*numbers: int | None) -> dict[str, Any]:
+    return {"message": {"tool_calls": [{"function": {"index": number}} for number in numbers]}}
+
+
+# Invariant, documents, the number of the one to blame (None: all of them as a whole), and the message.
+BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
+    (
+        openai.constant_ids,
+        [chunk("a"), chunk("b"), chunk("c", id="2"), chunk("d", id="3")],
+        3,
+        "id changes within a stream: ['1', '2', '3']",
+    ),
+    (
+        openai.constant_ids,
+        [chunk("a"), chunk("b", model="other")],
+        2,
+        "model changes within a stream: ['other', 'tiny']",
+    ),
+    (
+        openai.constant_ids,
+        [chunk("a"), chunk("b", choices=chunk("b")["choices"] * 2)],
+        2,
+        "a chunk has a choice twice: [0, 0]",
+    ),
+    (
+        openai.one_finish_reason_per_choice,
+        [chunk("a"), chunk(reason="stop"), chunk("b"), chunk("c")],
+        3,
+        "choice 0 gives the finish reasons [None, 'stop', None, None]: not one, at its end",
+    ),
+    (
+        openai.one_finish_reason_per_choice,
+        [chunk("a"), chunk("b")],
+        None,
+        "choice 0 gives the finish reasons [None, None]: not one, at its end",
+    ),
+    (openai.one_finish_reason_per_choice, [chunk(choices=[])], None, "a stream without any choice"),
+    (
+        openai.usage_once_last,
+        [chunk("a"), chunk("b", usage=USAGE), chunk(reason="stop", usage=USAGE)],
+        2,
+        "usage in the chunks [2, 3] of 3",
+    ),
+    (openai.role_first, [chunk("a", role=False)], 1, "choice 0 does not begin with the role"),
+    (
+        openai.tool_calls_complete,
+        [call_chunk(CALL), call_chunk(CALL)],
+        2,
+        "tool call 0 has its id and its name again: clients join them",
+    ),
+    (
+        openai.tool_calls_complete,
+        [call_chunk(CALL), chunk(reason="stop")],
+        None,
+        "1 tool calls with the finish reason 'stop'",
+    ),
+    (
+        openai.choice_indices_complete,
+        [{"choices": [{"index": 1}, {"index": 2}]}],
+        None,
+        "the choices are numbered [1, 2]",
+    ),
+    (openai.tool_calls_distinct, [answer({"id": "c", "index": 1})], None, "the tool calls are numbered [1]"),
+    (
+        openai.tool_calls_distinct,
+        [answer({"id": "c"}, {"id": "c", "index": None})],
+        None,
+        "two tool calls have one id: ['c', 'c']",
+    ),
+    (
+        openai.unit_length,
+        [{"data": [{"embedding": [1.005]}, {"embedding": [1.0051]}]}],
+        None,
+        "vector 1 has length 1.0051, not 1",
+    ),
+    (
+        ollama.done_once,
+        [LINE, LAST_LINE, LINE],
+        2,
+        "`done` is true in the lines [2] of 3: not in the last one alone",
+    ),
+    (
+        ollama.done_once,
+        [LINE, LINE],
+        None,
+        "`done` is true in the lines [] of 2: not in the last one alone",
+    ),
+    (
+        ollama.done_once,
+        [LINE, {**LINE, "eval_count": 1, "context": [1]}, LAST_LINE],
+        2,
+        "a line before the last already has context, eval_count",
+    ),
+    (ollama.done_once, [LINE, LAST_LINE], 2, "the last line lacks prompt_eval_count, eval_count"),
+    (
+        ollama.monotonic,
+        [LINE, {**LINE, "model": "other"}, LAST_LINE],
+        2,
+        "the model changes within a stream: ['other', 'tiny']",
+    ),
+    (
+        ollama.monotonic,
+        [LINE, LINE, {**LINE, "created_at": "2026-01-01T00:00:01Z"}, LAST_LINE],
+        3,
+        "created_at goes back within a stream",
+    ),
+    (
+        ollama.success_last,
+        [{"status": "a"}, {"status": "success"}, {"status": "b"}],
+        2,
+        "success is not the last state: ['a', 'success', 'b']",
+    ),
+    (ollama.success_last, [{"status": "a"}], None, "the states do not end in success: ['a']"),
+    (
+        ollama.error_last,
+        [{"error": "a"}, {"status": "b"}],
+        1,
+        "errors in the lines [1] of 2: not in the last one alone",
+    ),
+    (
+        ollama.durations_consistent,
+        [{"total_duration": 9}, {"total_duration": 100, "load_duration": 50, "eval_duration": 56}],
+        None,
+        "parts of the time are longer than the whole of 100 ns: "
+        "{'load_duration': 50, 'prompt_eval_duration': 0, 'eval_duration': 56}",
+    ),
+    (
+        ollama.logprobs_match_text,
+        [TOKENS, {}, {"message": {"content": "b"}, "logprobs": [{"token": "a"}]}],
+        3,
+        "the tokens 'a' are not the text 'b'",
+    ),
+    (
+        ollama.logprobs_within_eval_count,
+        [TOKENS, {**TOKENS, "eval_count": 3}],
+        None,
+        "4 tokens are listed, 3 were counted",
+    ),
+    (
+        ollama.tool_calls_indexed,
+        [indexed(0), indexed(), indexed(1, 3)],
+        3,
+        "the tool calls are numbered [0, 1, 3]",
+    ),
+    (
+        ollama.tool_calls_indexed,
+        [{"message": {"tool_calls": [{"id": "c", "function": {}}] * 2}}],
+        None,
+        "two tool calls have one id: ['c', 'c']",
+    ),
+    (ollama.unit_length, [{"embeddings": [[1.0011]]}], None, "vector 0 has length 1.0011, not 1"),
+    (
+        ollama.unit_length,
+        [{"embeddings": [[1.0], [0.6, 0.8]]}],
+        None,
+        "vectors of different sizes: [1, 2]",
+    ),
+    (
+        anthropic.stop_reason_consistent,
+        [{"stop_reason": None, "content": []}],
+        None,
+        "no stop_reason",
+    ),
+    (
+        anthropic.stop_reason_consistent,
+        [{"stop_reason": "end_turn", "content": [tool_use(), {"type": "text"}]}],
+        None,
+        "1 calls of tools with the stop_reason 'end_turn'",
+    ),
+    (
+        anthropic.stop_reason_consistent,
+        [{"stop_reason": "stop_sequence", "content": []}],
+        None,
+        "the stop_sequence None with the stop_reason 'stop_sequence'",
+    ),
+    (
+        anthropic.stop_reason_consistent,
+        [{"stop_reason": "end_turn", "stop_sequence": "x", "content": []}],
+        None,
+        "the stop_sequence 'x' with the stop_reason 'end_turn'",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [START, START, STOP_REASON, STOP],
+        2,
+        "a stream has one message_start, at its beginning: "
+        "['message_start', 'message_start', 'message_delta', 'message_stop']",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [START, STOP, STOP_REASON, STOP],
+        2,
+        "a stream has one message_stop, at its end: "
+        "['message_start', 'message_stop', 'message_delta', 'message_stop']",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [START, STOP_REASON],
+        None,
+        "a stream has one message_stop, at its end: ['message_start', 'message_delta']",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [{"type": "ping"}],
+        None,
+        "a stream has one message_start, at its beginning: []",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [START, STOP],
+        None,
+        "a stream without message_delta: ['message_start', 'message_stop']",
+    ),
+    (
+        anthropic.one_start_one_stop,
+        [START, STOP_REASON, {"type": "ping"}, block("stop", 0), block("delta", 0), STOP],
+        4,
+        "after message_delta there is content_block_delta, content_block_stop",
+    ),
+    (
+        anthropic.blocks_complete,
+        [START, block("start", 0), block("start", 1)],
+        3,
+        "block 1 starts after block 0 is open",
+    ),
+    (anthropic.blocks_complete, [START, block("start", 1)], 2, "block 1 starts after block -1"),
+    (
+        anthropic.blocks_complete,
+        [START, block("stop", 0)],
+        2,
+        "content_block_stop for block 0, which is not open",
+    ),
+    (
+        anthropic.blocks_complete,
+        [*call_events(0, "{}"), block("start", 1), *call_events(1, "{}")[1:]],
+        5,
+        "a input_json_delta in a block of the type text",
+    ),
+    (anthropic.blocks_complete, [START, block("start", 0)], None, "block 0 does not stop"),
+    (
+        anthropic.one_message_delta,
+        [{**START, "message": {**MESSAGE, "content": [1]}}, STOP_REASON, STOP],
+        1,
+        "message_start is not empty: [1], None",
+    ),
+    (
+        anthropic.one_message_delta,
+        [{"type": "ping"}, {**START, "message": {**MESSAGE, "stop_reason": "end_turn"}}, STOP_REASON],
+        2,
+        "message_start is not empty: [], 'end_turn'",
+    ),
+    (
+        anthropic.one_message_delta,
+        [START, STOP_REASON, STOP_REASON, STOP],
+        3,
+        "the stop reasons ['end_turn', 'end_turn']: not one",
+    ),
+    (
+        anthropic.one_message_delta,
+        [START, {"type": "message_delta", "delta": {}}],
+        None,
+        "the stop reasons [None]: not one",
+    ),
+    (
+        anthropic.one_message_delta,
+        [START, *call_events(0, "{}"), STOP_REASON],
+        None,
+        "1 calls of tools with the stop_reason 'end_turn'",
+    ),
+    (
+        anthropic.tool_inputs_are_objects,
+        [START, *call_events(0, "{}"), *call_events(1, "[]")],
+        None,
+        "the input of f is no JSON object: []",
+    ),
+    (
+        anthropic.tool_inputs_start_empty,
+        [START, block("start", 0), block_event("start", content_block=tool_use(input={"a": 1}))],
+        3,
+        "the block of f starts with the input {'a': 1}",
+    ),
+    (
+        anthropic.call_ids_unique,
+        [{"content": [tool_use(), {"type": "text"}, tool_use()]}],
+        None,
+        "two tool calls have one id: ['c', 'c']",
+    ),
+    (
+        anthropic.streamed_call_ids_unique,
+        [START, *call_events(0, "{}"), *call_events(1, "{}")],
+        None,
+        "two tool calls have one id: ['c', 'c']",
+    ),
+    (
+        responses.sequence_numbers,
+        [*numbered(CREATED, CREATED), {"sequence_number": 5}],
+        3,
+        "the events are numbered [0, 1, 5]",
+    ),
+    (
+        responses.one_start_one_end,
+        [CREATED, CREATED, COMPLETED],
+        2,
+        "a stream begins with one response.created: "
+        "['response.created', 'response.created', 'response.completed']",
+    ),
+    (
+        responses.one_start_one_end,
+        [COMPLETED, CREATED],
+        1,
+        "a stream begins with one response.created: ['response.completed', 'response.created']",
+    ),
+    (
+        responses.one_start_one_end,
+        [CREATED, COMPLETED, COMPLETED],
+        2,
+        "a stream has one end, at its end: ['response.completed', 'response.completed'], "
+        "then response.completed",
+    ),
+    (
+        responses.one_start_one_end,
+        [CREATED, COMPLETED, {"type": "response.queued"}],
+        2,
+        "a stream has one end, at its end: ['response.completed'], then response.queued",
+    ),
+    (
+        responses.one_start_one_end,
+        [CREATED],
+        None,
+        "a stream has one end, at its end: [], then response.created",
+    ),
+    (
+        responses.one_start_one_end,
+        [CREATED, {**COMPLETED, "response": {"id": "r", "status": "failed"}}],
+        2,
+        "response.completed of a response whose status is failed",
+    ),
+    (
+        responses.one_start_one_end,
+        [{**CREATED, "response": {"id": "x"}}, PIECE, COMPLETED],
+        3,
+        "the id of the response changes: ['r', 'x']",
+    ),
+    (
+        responses.items_complete,
+        [CREATED, {"type": "response.output_text.delta", "output_index": 0}],
+        2,
+        "response.output_text.delta for item 0, which is not open",
+    ),
+    (
+        responses.items_complete,
+        [CREATED, item("added", 1)],
+        2,
+        "item 1 is added when there are 0, or one is still open",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), item("added", 1)],
+        2,
+        "item 1 is added when there are 1, or one is still open",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS, PIECE],
+        6,
+        "response.output_text.delta for item 0, which is not open",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), item_event("function_call_arguments.delta", delta="{")],
+        2,
+        "function_call_arguments.delta in a message",
+    ),
+    (responses.items_complete, [item("added", **FUNCTION), PIECE], 2, "output_text.delta in a call"),
+    (
+        responses.items_complete,
+        [item("added"), {**PART, "content_index": 1}],
+        2,
+        "part 1 is added to 0",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), PART, {**PART, "content_index": 1}],
+        3,
+        "part 1 is added to 1",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), PIECE],
+        2,
+        "output_text.delta for part 0, which is not open",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS[:4], PIECE],
+        5,
+        "output_text.delta for part 0, which is not open",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), PART, {**PIECE, "content_index": 1}],
+        3,
+        "output_text.delta for part 1, which is not open",
+    ),
+    (
+        responses.items_complete,
+        [item("added"), PART, PIECE, item_event("output_text.done", content_index=0, text="a")],
+        4,
+        "the pieces join to 'ab', not to 'a'",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS[:3], {**PART_DONE, "part": {"text": "b"}}],
+        4,
+        "the pieces join to 'ab', not to 'b'",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS[:3], item("done")],
+        4,
+        "an item is done whose last part is not",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS[:4], item("done", content=[{"text": "a"}])],
+        5,
+        "the pieces join to ['ab'], the item has ['a']",
+    ),
+    (
+        responses.items_complete,
+        [item("added", **FUNCTION), item("done", **FUNCTION | {"name": "g"})],
+        2,
+        "the call ('c', 'f') is added, and done as ('c', 'g')",
+    ),
+    (
+        responses.items_complete,
+        [
+            item("added", **FUNCTION),
+            item_event("function_call_arguments.delta", delta="{"),
+            item("done", **FUNCTION),
+        ],
+        3,
+        "the pieces join to ('c', 'f', '{'), the item has ('c', 'f', '{}')",
+    ),
+    (
+        responses.items_complete,
+        [*ITEM_EVENTS, item("added", 1), COMPLETED],
+        None,
+        "the items [1] are not done",
+    ),
+    (responses.items_complete, [*ITEM_EVENTS, completed()], None, "the stream has [['ab']], its end []"),
+    (
+        responses.item_ids_constant,
+        [CREATED, item("added"), item("done", id="j"), completed({"id": "i"})],
+        3,
+        "ids when added ['i'], when done ['j'], at the end ['i']",
+    ),
+    (
+        responses.item_ids_constant,
+        [CREATED, item("added"), item("done"), completed({"id": "j"})],
+        4,
+        "ids when added ['i'], when done ['i'], at the end ['j']",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("invariant", "documents", "blamed"),
+    ("invariant", "documents", "blamed", "message"),
     BLAMED,
     ids=[f"{number} {row[0].__name__}" for number, row in enumerate(BLAMED)],
 )
 def test_an_invariant_names_the_first_event_that_breaks_it(
-    invariant: Invariant, documents: list[Any], blamed: int | None
+    invariant: Invariant, documents: list[Any], blamed: int | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         invariant(documents)
     broken = caught.value
     assert (broken.index + 1 if isinstance(broken, BrokenAt) else None) == blamed
+    assert str(broken) == message
+
+
+@pytest.mark.parametrize(
+    ("invariant", "documents"),
+    [
+        (openai.choice_indices_complete, [{"choices": [{"index": 1}, {"index": 0}]}]),
+        (openai.tool_calls_distinct, [answer({"id": "c", "index": 0}, {"id": "d", "index": 1})]),
+        (openai.tool_calls_distinct, [answer({"id": "c"}, {"id": "d"}), answer({"index": 7})]),
+        (openai.usage_once_last, [chunk("a"), chunk(reason="stop")]),
+        (openai.role_first, [chunk("a"), chunk("b", role=False)]),
+        (openai.unit_length, [{"data": [{"embedding": [0.9951]}]}]),
+        (ollama.durations_consistent, [{}, {"total_duration": 100, "eval_duration": 105}]),
+        (ollama.durations_consistent, [{}]),
+        (ollama.logprobs_match_text, [{**TOKENS, "response": ""}, TOKENS]),
+        (ollama.logprobs_within_eval_count, [{}, TOKENS]),
+        (ollama.logprobs_within_eval_count, [{}]),
+        (ollama.tool_calls_indexed, [indexed(None, None), {"message": {}}]),
+        (ollama.unit_length, [{"embeddings": [[1.0009], [-1.0]]}]),
+        (anthropic.blocks_complete, [START, *call_events(0, "{}"), *call_events(1, "{}"), STOP]),
+        (anthropic.tool_inputs_are_objects, [START, *call_events(0, '{"a": []}'), block("start", 1)]),
+        (anthropic.tool_inputs_start_empty, [START, *call_events(0, "{}")]),
+        (responses.items_complete, [*ITEM_EVENTS, completed(ITEM_EVENTS[-1]["item"])]),
+        (
+            responses.items_complete,
+            [
+                item("added", **FUNCTION),
+                item_event("function_call_arguments.delta", delta="{}"),
+                item_event("function_call_arguments.done", arguments="{}"),
+                item("done", **FUNCTION),
+                completed(FUNCTION),
+            ],
+        ),
+        (responses.item_ids_constant, [CREATED, item("added"), item("done"), completed({"id": "i"})]),
+        (responses.item_ids_constant, [CREATED, COMPLETED]),
+    ],
+)
+def test_an_invariant_that_is_kept_raises_nothing(invariant: Invariant, documents: list[Any]) -> None:
+    invariant(documents)
 
 
 def test_the_number_comes_first_and_known_issues_are_compared_without_it() -> None:
