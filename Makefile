@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help setup acceptance acceptance-real test measurements mutation clean
+.PHONY: help setup acceptance acceptance-real test measurements mutation site server-matrix clean
 
 help:
 	@echo "make acceptance        test the server: a real one if present, else the reference server; ARGS=\"...\""
@@ -11,6 +11,8 @@ help:
 	@echo "make test              the project's own tests"
 	@echo "make measurements      measure the figures of docs/measurements.md again"
 	@echo "make mutation          change the code that a verdict comes from: each change has to fail a test (minutes)"
+	@echo "make server-matrix     the matrix of servers in the README, from finished runs; ARGS=\"FOLDER...\""
+	@echo "make site              the documents as a site, in reports/site"
 	@echo "make clean             remove the environment and the reports (not the shared cache)"
 
 setup:
@@ -32,6 +34,12 @@ measurements: setup
 mutation: setup
 	@$(PYTHON) tools/setup.py --group mutation
 	@$(BIN)/python tools/mutation.py $(ARGS)
+
+site: setup
+	@$(BIN)/python -m tools.site
+
+server-matrix: setup
+	@$(BIN)/python -m tools.server_matrix $(ARGS)
 
 clean:
 	rm -rf .venv .cache reports/*

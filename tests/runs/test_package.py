@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -70,8 +71,9 @@ def test_paths_of_the_user_are_those_of_their_folder(program: Path, tmp_path: Pa
 
 
 def test_it_has_a_version(program: Path, tmp_path: Path) -> None:
+    version = importlib.metadata.version("mistralrs-acceptance")
     done = run(program, tmp_path, "--version")
-    assert (done.exit_code, done.stdout.split()[:2]) == (0, ["mistralrs-acceptance", "0.1.0"]), done.output
+    assert (done.exit_code, done.stdout.split()[:2]) == (0, ["mistralrs-acceptance", version]), done.output
 
 
 def test_a_run_is_certified_and_its_faults_are_proven_in_any_folder(program: Path, tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""Each command of the documents is one: its options exist, and what `acceptance run` selects is there.
+
+No server is started: commands are parsed, and scenarios are listed. What a command does is tested beside it
+(tests/cli, tests/runs).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import click
+import pytest
+
+from support.cli import main
+from tests.style.reading import ROOT, kept_files
+from tests.timeouts import PATIENCE
+
+INDENTED = re.compile(r"^ {4,}(\S.*)$", re.MULTILINE)
+INLINE = re.compile(r"`([^`\n]+)`")
+COMMENT = re.compile(r"\s+#\s.*$")
+REDIRECTION = re.compile(r"\s(?:2?>|\||&&|;).*$")
+ACCEPTANCE = re.compile(r"^(?:\S+=\S* )*(?:\.venv/bin/|uvx --from \S+ )?acceptance (.+)$")
+MAKE = re.compile(r"^(?:\S+=\S* )*make ([\w-]+)")
+# What stands for something of the reader.
+PLACEHOLDERS = {
+    "HOST:PORT2": "127.0.0.1:2",
+    "HOST:PORT": "127.0.0.1:1",
+    "HOST:1234": "127.0.0.1:1",
+    "[OPTION]...": "",
+}
+WORDS = {
+    "ID": "openai.chat.body.empty",
+    "TARGET": "reference",
+    "DATE": "2027-03-31",
+    "NAME": "ollama",
+    "N": "2",
+    "URL": "http://127.0.0.1:1",
+}
+# In the place of a server that is not there.
+LISTED = ("--list", "--target", "reference")
+
+
+def documented() -> list[str]:
+    """Each line of code and each code in a sentence, without comments; a continued line is one."""
+    found: set[str] = set()
+    for document in (file for file in kept_files() if file.suffix == ".md"):
+        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in [*INDENTED.findall(text), *INLINE.findall(text)]:
+            found.add(REDIRECTION.sub("", COMMENT.sub("", line)))
+    return sorted(found)
+
+
+def arguments(command: str) -> list[str] | None:
+    """Of `acceptance`; None for another command, and for the mere name of one."""
+    match = ACCEPTANCE.match(command)
+    if match is None or "{" in command:
+        return None
+    line = match[1]
+    for placeholder, value in PLACEHOLDERS.items():
+        line = line.replace(placeholder, value)
+    return [WORDS.get(word, word) for word in shlex.split(line)]
+
+
+COMMANDS = [words for command in documented() if (words := arguments(command))]
+RUNS = [words[1:] for words in COMMANDS if words[0] == "run"]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_command_exists_with_its_options(words: Sequence[str]) -> None:
+    if words[0].startswith("-"):
+        assert words in (["--version"], ["--help"])
+        return
+    with click.Context(main) as context:
+        command = main.get_command(context, words[0])
+        assert command is not None, words
+        # Alone in a sentence it is a name, without the arguments that it needs.
+        if words[1:]:
+            command.make_context(words[0], list(words[1:]), parent=context)
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 50
+    assert len(RUNS) > 20
+
+
+def without_target(words: Sequence[str]) -> list[str]:
+    """A selection does not depend on the server."""
+    kept, skip = [], False
+    for word in words:
+        if skip or word == "--list":
+            skip = False
+        elif word == "--target":
+            skip = True
+        elif word != "FOLDER":
+            kept.append(word)
+    return kept
+
+
+def test_what_a_run_selects_is_there() -> None:
+    """All in one process: its start takes longer than a list."""
+    code = (
+        "import sys, json\n"
+        "from click.testing import CliRunner\n"
+        "from support.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    done = CliRunner().invoke(main, ['run', *words])\n"
+        "    print(json.dumps([words, done.exit_code, done.output[-300:]]))\n"
+    )
+    import json
+
+    selections = [[*without_target(words), *LISTED] for words in RUNS]
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(selections)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10 * PATIENCE,
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(selections)
+    assert not [one for one in found if one[1] != 0]
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {match[1] for command in documented() if (match := MAKE.match(command))}
+    assert named
+    assert named <= targets

@@ -1,0 +1,118 @@
+"""The matrix of servers in the README, from finished runs: `make server-matrix ARGS="FOLDER..."`.
+
+A row for each folder of reports, in their order; a column for each capability: what passed of what was run. A
+check of a group counts, and the scenario of the group does not. Runs with a selection are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+README = PROJECT / "README.md"
+BEGIN, END = "<!-- servers: begin -->\n", "<!-- servers: end -->"
+# Columns by the names of capabilities in the reports.
+CAPABILITIES: Mapping[str, str] = {
+    "binary_health": "binary",
+    "model_loading": "loading",
+    "openai_api": "api",
+    "ollama_api": "ollama",
+    "terminal_chat": "terminal",
+    "mcp": "mcp",
+    "parity": "parity",
+    "aider": "aider",
+    "monitoring": "monitoring",
+    "performance": "performance",
+}
+PASSED, FAILED, KNOWN = "passed", "failed", "known_issue"
+SKIPPED = "skipped"
+
+
+class MatrixError(Exception):
+    """A folder without a usable report; one line."""
+
+
+@dataclass(frozen=True)
+class ServerRun:
+    """`counts`: by capability and status."""
+
+    server: str
+    date: str
+    counts: Mapping[tuple[str, str], int]
+
+    def cell(self, capability: str) -> str:
+        """`12 of 14`: passed of run; a dash where nothing was run."""
+        passed = self.counts[capability, PASSED]
+        run = passed + self.counts[capability, FAILED] + self.counts[capability, KNOWN]
+        return f"{passed} of {run}" if run else "-"
+
+    def all_with(self, status: str) -> int:
+        return sum(count for (_, found), count in self.counts.items() if found == status)
+
+
+def main(folders: Sequence[str]) -> int:
+    """0 when the README has the table; 2 with one line for a folder that has no usable report."""
+    try:
+        if not folders:
+            raise MatrixError("give the folders of reports of finished runs")
+        text = with_table(README.read_text(encoding="utf-8"), [server_run(Path(name)) for name in folders])
+    except MatrixError as error:
+        print(f"server_matrix: {error}", file=sys.stderr)
+        return 2
+    README.write_text(text, encoding="utf-8")
+    print(f"server_matrix: {counted_runs(folders)} in {README.name}")
+    return 0
+
+
+def counted_runs(folders: Sequence[str]) -> str:
+    return "1 run" if len(folders) == 1 else f"{len(folders)} runs"
+
+
+def server_run(folder: Path) -> ServerRun:
+    """Of the report in a folder. Raises `MatrixError`."""
+    file = folder / "report.json"
+    try:
+        report: Mapping[str, Any] = json.loads(file.read_bytes())
+        tests: Iterable[Mapping[str, Any]] = report["tests"]
+        groups = {test["scenario"] for test in tests if test["kind"] == "check"}
+        rows = [test for test in tests if test["kind"] == "check" or test["name"] not in groups]
+        counts = Counter((str(row["capability"]), str(row["status"])) for row in rows)
+        date, server = str(report["timestamp"])[:10], str(report["subject"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MatrixError(f"{file} is no report of a run ({type(error).__name__}: {error})") from None
+    return ServerRun(server, date, counts)
+
+
+def table(runs: Sequence[ServerRun]) -> str:
+    """Markdown, with the results that did not pass at the end."""
+    names = ["server", *CAPABILITIES.values(), "known issues", "failed", "skipped", "date"]
+    lines = [names, ["---"] * len(names)]
+    lines += [
+        [
+            run.server,
+            *(run.cell(capability) for capability in CAPABILITIES),
+            *(str(run.all_with(status)) for status in (KNOWN, FAILED, SKIPPED)),
+            run.date,
+        ]
+        for run in runs
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def with_table(text: str, runs: Sequence[ServerRun]) -> str:
+    """The README with another table between the marks. Raises `MatrixError` when it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise MatrixError(f"{README.name} has no place for it: {BEGIN.strip()} and {END}")
+    return f"{before}{begin}\n{table(runs)}{end}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
