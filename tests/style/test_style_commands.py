@@ -6,6 +6,7 @@ No server is started: commands are parsed, and scenarios are listed. What a comm
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -23,7 +24,7 @@ INDENTED = re.compile(r"^ {4,}(\S.*)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 COMMENT = re.compile(r"\s+#\s.*$")
 REDIRECTION = re.compile(r"\s(?:2?>|\||&&|;).*$")
-ACCEPTANCE = re.compile(r"^(?:\S+=\S* )*(?:\.venv/bin/|uvx --from \S+ )?acceptance (.+)$")
+ACCEPTANCE = re.compile(r"^(?:\S+=\S* )*(?:\.venv/bin/|uvx --from \S+ )?acceptance ((?:[a-z]|--).*)$")
 MAKE = re.compile(r"^(?:\S+=\S* )*make ([\w-]+)")
 # What stands for something of the reader.
 PLACEHOLDERS = {
@@ -39,7 +40,11 @@ WORDS = {
     "NAME": "ollama",
     "N": "2",
     "URL": "http://127.0.0.1:1",
+    "FOLDER": ".",
+    "FILE.gguf": "",
 }
+SELECTING = ("--tags", "-t", "--name", "-n", "--case")
+FLAGS = ("--list", "--ci", "--strict", "--parallel", "--fail-fast", "--rerun-failed", "-v", "-s")
 # In the place of a server that is not there.
 LISTED = ("--list", "--target", "reference")
 
@@ -77,9 +82,15 @@ def test_command_exists_with_its_options(words: Sequence[str]) -> None:
     with click.Context(main) as context:
         command = main.get_command(context, words[0])
         assert command is not None, words
-        # Alone in a sentence it is a name, without the arguments that it needs.
-        if words[1:]:
-            command.make_context(words[0], list(words[1:]), parent=context)
+        options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        if len(words) == 1:
+            # Alone in a sentence it is a name, without the arguments that it needs.
+            return
+        if len(words) == 2 and words[1].startswith("-"):
+            # A name with an option, without its value.
+            assert words[1] in options
+            return
+        command.make_context(words[0], list(words[1:]), parent=context)
 
 
 def test_there_are_commands() -> None:
@@ -87,17 +98,19 @@ def test_there_are_commands() -> None:
     assert len(RUNS) > 20
 
 
-def without_target(words: Sequence[str]) -> list[str]:
-    """A selection does not depend on the server."""
-    kept, skip = [], False
-    for word in words:
-        if skip or word == "--list":
-            skip = False
-        elif word == "--target":
-            skip = True
-        elif word != "FOLDER":
+def selection(words: Sequence[str]) -> tuple[str, ...]:
+    """What decides which scenarios are run."""
+    kept: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word in SELECTING:
+            kept += [word, rest.pop(0)]
+        elif word.startswith("-"):
+            rest = rest[1:] if word not in FLAGS else rest
+        else:
             kept.append(word)
-    return kept
+    return tuple(kept)
 
 
 def test_what_a_run_selects_is_there() -> None:
@@ -110,9 +123,7 @@ def test_what_a_run_selects_is_there() -> None:
         "    done = CliRunner().invoke(main, ['run', *words])\n"
         "    print(json.dumps([words, done.exit_code, done.output[-300:]]))\n"
     )
-    import json
-
-    selections = [[*without_target(words), *LISTED] for words in RUNS]
+    selections = [[*words, *LISTED] for words in sorted(set(map(selection, RUNS)))]
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(selections)],
         cwd=ROOT,
