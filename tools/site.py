@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from support.programs.process import CommandTimeout, run_command
@@ -51,7 +52,7 @@ def copy_pages(folder: Path) -> None:
         text = page.read_text(encoding="utf-8")
         target = folder / page.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(LINK.sub(lambda match, page=page: _link(match, page), text), encoding="utf-8")
+        target.write_text(LINK.sub(partial(_link, page), text), encoding="utf-8")
         for linked in _linked_files(page, text):
             copy = folder / linked.relative_to(PROJECT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def _pages() -> list[Path]:
     return [PROJECT / name for name in listed.stdout.split("\0") if name]
 
 
-def _link(match: re.Match[str], page: Path) -> str:
+def _link(page: Path, match: re.Match[str]) -> str:
     text, path = match[1], match[2]
     return text if "://" not in path and (page.parent / path).is_dir() else match[0]
 
