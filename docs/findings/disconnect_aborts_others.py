@@ -12,7 +12,7 @@ with 500 `channel closed`. The log has `SendError`, sometimes with a panic of th
 Not seen in 0.9.2 and in the engine 0.9.5.
 
 Discussed in EricLBuehler/mistral.rs issue 2147, "Panic when channel is closed." (0.8.1), and pull request
-2170, which fixes it.
+2170, which fixes that panic.
 """
 
 from __future__ import annotations

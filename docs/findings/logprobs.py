@@ -11,7 +11,8 @@ of the logit. Up to 0.9.2 an alternative has the number of its token instead of 
 not requested, and a stream has one bare object.
 
 Discussed in EricLBuehler/mistral.rs pull request 2327, "fix(sampler): return natural-log probabilities from
-`logprobs`, not log10" (merged); 0.9.1 has the change.
+`logprobs`, not log10" (merged; 0.9.1 has the change), and issue 2329, "sampler: greedy paths report log of
+raw logit instead of log of probability".
 """
 
 from __future__ import annotations

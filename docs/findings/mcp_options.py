@@ -98,7 +98,7 @@ def rows() -> Iterator[Row]:
             message("notifications/initialized", None),
             {},
             "202 without a body",
-            lambda answer: answer.status == 202,
+            lambda answer: answer.status == 202 and not answer.body,
         ),
         (
             message("tools/call", name="nowhere", arguments={}),

@@ -4,12 +4,15 @@ Steps: send 150 short prompts that are all different, with `max_tokens` 1, and c
 server before and after.
 
 Expected: the memory stays as it is once the cache has as many entries as it may hold. `--prefix-cache-n`:
-"Number of prefix caches to hold on the device", 16 by default.
+"Number of prefix caches to hold (0 to disable)" (`mistralrs serve --help`), 16 by default.
 
 Received: each different prompt takes memory that is never freed, 0.5 to 1 MiB with the tiny model of
 `acceptance model`, however short it is: an entry has the keys and values of 512 tokens at least.
 `evict_caches` in `prefix_cacher.rs` counts only entries that are not on the CPU. `--prefix-cache-n 0`
 prevents it.
+
+Discussed in EricLBuehler/mistral.rs issue 1961, "prefix cache: evict_caches never evicts CPU-resident
+entries".
 
 The script needs `--pid`. The same prompts again take nothing, so each run of it sends new ones.
 """

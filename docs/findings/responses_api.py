@@ -11,6 +11,9 @@ next response"; `background` with `stream` sends events.
 Received: the cancel is answered with `cancelled`, generation continues, and the status is `completed` at
 its end; `completed`; 404; 200; the instructions apply to every later response; one JSON object without
 events. In 0.8.1 an item has another id in each event.
+
+Discussed in EricLBuehler/mistral.rs pull request 2370, "feat(server): improve openai server compatability
+with /v1/responses" (merged).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An answer ends after its first tool call, and `tool_choice` is not `required` (0.8.1; a named tool: 0.9.2)
+"""An answer ends after its first tool call; `tool_choice` `required` is unknown (0.8.1; a named tool: 0.9.2)
 
 Steps: with the model of `acceptance model`, send "Do the errands" with two tools: the model writes two
 calls. Send a question with `"tool_choice": "required"`, and one with a named tool.

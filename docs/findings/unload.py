@@ -3,8 +3,9 @@
 Steps: `POST /v1/models/unload` with the id of the model, then a chat with the model `default`, and a
 completion with the model's id.
 
-Expected: 200: a model that was unloaded is loaded again by the next request, as it is in a chat with its
-own id (mistral.rs, HTTP API, unload: "can be reloaded automatically when a request is sent").
+Expected: 200: a model that was unloaded is loaded again by the next request, as it is for its own id in a
+chat in the same version. Guide "Serve multiple models from one process": `default` selects the default
+model.
 
 Received: 500 `EnginePoisoned` (0.9.2: `engine state lock is poisoned`) for `default`, permanently. In 0.8.1
 `/v1/completions` is lost too, under the model's own name as well.

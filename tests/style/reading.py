@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import tomllib
 from collections import Counter
@@ -42,6 +43,11 @@ def imports(file: Path) -> Iterator[tuple[str, int]]:
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading of Markdown, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.style.reading import ROOT, SUPPORT, kept_files, named
+from tests.style.reading import ROOT, SUPPORT, kept_files, named, slug
 
 ARCHITECTURE = ROOT / "docs/architecture.md"
 DOCUMENTS = [file for file in kept_files() if file.suffix == ".md"]
@@ -50,8 +50,7 @@ def listed_modules() -> list[str]:
 def anchors(document: Path) -> set[str]:
     """The names that a link to a part of this document can use, as GitHub makes them."""
     text = document.read_text(encoding="utf-8")
-    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
-    return slugs | set(ANCHOR.findall(text))
+    return {slug(heading) for heading in HEADING.findall(text)} | set(ANCHOR.findall(text))
 
 
 def test_architecture_lists_every_module_once() -> None:

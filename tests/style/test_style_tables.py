@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from support.faults.scenario import CLIENT_ACTIONS
 from support.independent.results import NO_FAILURE, SuiteTable
 from support.performance.scenario import PROMPTS, USER_OUTCOMES
 from support.results.known_issues import LAYERS, KnownIssues
+from support.results.severity import Severity, rank, severity_of_tags
 from support.results.verdicts import TIME_LIMIT
 from support.runner.checks_of_scenarios import require_existing
 from support.servers.launch_plans import ONE_PORT
-from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
+from tests.style.reading import ROOT, SUPPORT, Vocabulary, named, slug
 
 # All tables there are; a new one belongs into a test.
 FAULTS = "support/fault_injection/catalogue/"
@@ -70,6 +71,13 @@ CASES = "support/conformance/cases/"
 PROJECTS = "support/aider/projects/"
 KNOWN_ISSUES = ROOT / "known_issues.toml"
 RENAMED = ROOT / "docs/renamed_checks.tsv"
+
+
+# A row of the index: the section and its severity.
+INDEX = re.compile(r"^\| \[[^\]]+\]\(#([^)]+)\) \| [^|]+ \| (\w+) \|", re.MULTILINE)
+RUN_GROUP = re.compile(r'the "(.+)" cases of the (.+) API are run')
+# What is only sensible is no more than normal.
+AT_MOST: dict[str, Severity] = {"must": "blocker", "should": "normal"}
 
 
 def table(name: str) -> dict[str, Any]:
@@ -226,6 +234,37 @@ def test_known_issues_fail_in_steps_that_exist(vocabulary: Vocabulary) -> None:
         assert where & (steps[entry.scenario] | {TIME_LIMIT}), entry.scenario
     known = {"after_scenario", TIME_LIMIT}.union(*(steps[entry.scenario] for entry in listed))
     assert not {failure.where for entry in listed for failure in entry.failures} - known
+
+
+def test_findings_have_the_severity_of_what_fails(vocabulary: Vocabulary) -> None:
+    """The column of the index in docs/findings.md: the most severe of what is listed with that section."""
+    titles = {str(one.name): severity_of_tags(one.effective_tags) for one in vocabulary.scenarios}
+    groups = {
+        (found[2].lower(), found[1]): titles[str(scenario.name)]
+        for scenario in vocabulary.scenarios
+        for step in scenario.all_steps
+        if (found := RUN_GROUP.fullmatch(step.name))
+    }
+    checks: dict[str, Severity] = {}
+    for api in API_NAMES:
+        for name, check in checks_of(api).items():
+            both: list[Severity] = [groups[api, check.group], AT_MOST[check.level]]
+            of_group: Severity = max(both, key=rank)
+            checks[name] = check.severity or of_group
+    failing: dict[str, set[Severity]] = defaultdict(set)
+    for entry in KnownIssues.load(KNOWN_ISSUES).entries:
+        anchor = entry.source.partition("docs/findings.md#")[2]
+        failing[anchor].add(checks[entry.check] if entry.check else titles[entry.scenario])
+    page = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
+    index = dict(INDEX.findall(page))
+    # A section may have an anchor of its own before its heading.
+    for own, heading in re.findall(r'<a id="([^"]+)"></a>\n\n## (.+)', page):
+        failing[slug(heading)] |= failing.pop(own, set())
+    expected = {
+        anchor: min(severities, key=rank) for anchor, severities in failing.items() if anchor in index
+    }
+    assert len(expected) > 30
+    assert {anchor: index[anchor] for anchor in expected} == expected
 
 
 def test_layers_of_failures_are_listed() -> None:
