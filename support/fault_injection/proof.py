@@ -168,7 +168,8 @@ def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:
     if errors := [line for line in result.notes if line != APPLIED]:
         return FaultResult(fault, Detection.HARNESS, message=_short(errors[0]), seconds=result.seconds)
     if (fault.http or fault.command) and APPLIED not in result.notes:
-        message = _end(result.output)
+        none = f"none of what {result.judged()} checks and scenarios sent or started was one that it is for"
+        message = none if result.exit_code in COMPLETE_CODES else _end(result.output)
         return FaultResult(fault, Detection.NOT_INJECTED, message=message, seconds=result.seconds)
     if fault.capability == HARMLESS:
         wrong = [name for name, verdict in result.verdicts.items() if verdict in ("failed", "broken")]
