@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,9 +78,9 @@ def test_each_document_has_its_bytes_and_the_time_of_the_last_one(
     [
         (response(b'{"a": 1}', content_type=JSON), "json", {"a": 1}, False),
         (
-            response(b"1\n2\n", content_type=LINES),
+            response(b"1\n2\n3\n", content_type=LINES),
             "ndjson",
-            {"chunks": [1, 2], "last": 2, "text": "own"},
+            {"chunks": [1, 2, 3], "last": 3, "text": "own"},
             True,
         ),
         (response(DONE, content_type=EVENTS), "sse", {"chunks": [], "last": None, "text": "own"}, True),
@@ -140,6 +141,15 @@ def test_a_wrong_response_is_described_with_its_layer(
     error = caught.value
     assert (error.layer, error.actual, error.details) == (layer, message, ())
     assert str(error) == f"{layer}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "body"), [("ndjson", LINES, b'{"done": true}\n'), ("sse", EVENTS, DONE)]
+)
+def test_a_stream_that_stays_open_is_wrong_in_its_framing(kind: str, content_type: str, body: bytes) -> None:
+    answer = replace(response(body, content_type=content_type), seconds=9.0)
+    with pytest.raises(ConformanceError, match=r"^framing: .* then the server left it open for 8\.9 s$"):
+        parse(answer, kind, ends_with_done=None)
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,13 @@ def test_a_stream_is_complete_with_its_last_event(
             "the stream was ended by an error in event 2 after 2.0 s, then the server left it open for 7.5 s",
         ),
         (EVENTS, ((4.0, STOP),), ""),
+        # As long as the stream took, and two seconds.
+        (EVENTS, ((3.75, STOP),), ""),
+        (
+            EVENTS,
+            ((3.5, STOP),),
+            "the stream was complete after 3.5 s, then the server left it open for 6.0 s",
+        ),
         (EVENTS, ((1.0, b"data: {}\n\n"),), ""),
         ("application/json", ((1.0, b'{"error": "died"}'),), ""),
     ],

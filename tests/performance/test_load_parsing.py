@@ -116,6 +116,7 @@ def test_what_is_no_response_is_said_to_be_none(data: bytes, message: str) -> No
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n", False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", True),
         (b"SSH-2.0-OpenSSH\r\n\r\n", False),
+        (b"\r\n\r\n", False),
     ],
 )
 def test_a_connection_is_kept_unless_it_is_closed_or_no_http(data: bytes, *, keeps_connection: bool) -> None:
