@@ -2,7 +2,7 @@
 
 0: the defect is not there. 1: it is; a line for each wrong response has what was sent, received and
 expected. 2: it cannot be decided (wrong usage, no server, no such route or model): one line on standard
-error. Python 3.11, nothing else.
+error. Python 3.11, nothing else; programs are started on POSIX systems only.
 """
 
 from __future__ import annotations

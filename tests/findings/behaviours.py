@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tests.findings.corrected import chat, chunk, error
 from tests.findings.fake_server import Answer, Request, Response, as_json, stream
 
-EVENTS = 40
+EVENTS = 24
 
 
 class Behaviour(NamedTuple):

@@ -150,6 +150,17 @@ def _responses(request: Request) -> Response | None:
     )
 
 
+def _ollama_repeats(request: Request) -> Response | None:
+    options = request.fields.get("options")
+    whole = as_json({"response": "a", "done": True, "done_reason": "length"})
+    return None if options is None else whole if options["repeat_penalty"] else error()
+
+
+def _ollama_copies(request: Request) -> Response | None:
+    listed = [{"name": "default:latest"}, {"name": "finding-copy:latest"}]
+    return as_json({"models": listed}) if request.path == "/api/ps" else None
+
+
 def _mixed_answers(request: Request) -> Response | None:
     return chat(request.fields["messages"][0]["content"]) if request.fields else None
 
@@ -164,7 +175,9 @@ CORRECTED: dict[str, Correction] = {
     "logit_bias": lambda request: chat("seven") if "logit_bias" in request.fields else None,
     "logprobs": _logprobs,
     "mixed_answers": _mixed_answers,
+    "ollama_copies": _ollama_copies,
     "ollama_errors": rejects,
+    "ollama_repeats": _ollama_repeats,
     "openai_errors": _openai_errors,
     "prompt_lists": _prompt_lists,
     "rejected_stream": rejects,

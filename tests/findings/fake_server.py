@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from typing import Any, NamedTuple
 from tests.timeouts import PATIENCE
 
 RECORDED = Path(__file__).parent / "recorded"
+# Bytes: some small pieces.
+MOST_UNACKNOWLEDGED = 500
 KEPT_HEADERS = ("content-type", "access-control-allow-headers")
 
 
@@ -88,8 +92,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(announced))
         self.end_headers()
         for piece in (response.body, *response.pieces):
+            if response.at_once:
+                self._wait_for_room()
             self.wfile.write(piece)
         self.close_connection = self.close_connection or not response.whole
+
+    def _wait_for_room(self) -> None:
+        """Beyond a window that is not acknowledged yet, the system joins what is written (RFC 5681)."""
+        import fcntl
+        import termios
+
+        deadline = time.monotonic() + PATIENCE
+        unacknowledged = bytearray(4)
+        while time.monotonic() < deadline:
+            fcntl.ioctl(self.connection, termios.TIOCOUTQ, unacknowledged)
+            if int.from_bytes(unacknowledged, sys.byteorder) < MOST_UNACKNOWLEDGED:
+                return
+            time.sleep(0.001)
 
     do_GET = do_POST = do_DELETE = do_OPTIONS = _serve
 

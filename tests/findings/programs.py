@@ -69,11 +69,29 @@ for line in sys.stdin:
 """
 LOSES, KEEPS = f"LOSES = True\n{CHAT}", f"LOSES = False\n{CHAT}"
 
+# Asks the tool server of its configuration, then serves.
+CLIENT = """
+import json, sys, urllib.request
+
+file = sys.argv[sys.argv.index("--mcp-config") + 1]
+url = json.load(open(file))["servers"][0]["source"]["url"]
+headers = {"Content-Type": "application/json"}
+for number, method in enumerate(("initialize", "tools/list"), 1):
+    body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as response:
+        if KEEPS_SESSION and response.headers["Mcp-Session-Id"]:
+            headers["Mcp-Session-Id"] = response.headers["Mcp-Session-Id"]
+KNOWS_MCP = False
+"""
+FORGETS = f"KEEPS_SESSION = False\n{CLIENT}\n{SERVES}"
+REMEMBERS = f"KEEPS_SESSION = True\n{CLIENT}\n{SERVES}"
+
 PROGRAMS: dict[str, Program] = {
     "bench_of_nothing": Program(ANSWERS, REJECTS),
     "broken_files": Program(PANIC, REJECTS),
     "chat_full_context": Program(LOSES, KEEPS, {"ENDS_WITHIN": 0.2}),
     "ggml": Program(PANIC, ANSWERS),
+    "mcp_client_session": Program(FORGETS, REMEMBERS),
     "mcp_options": Program(
         f"KNOWS_MCP = False\n{SERVES}", f"KNOWS_MCP = True\n{SERVES}", {"LISTENS_WITHIN": 1}
     ),
