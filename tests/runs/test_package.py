@@ -70,6 +70,33 @@ def test_paths_of_the_user_are_those_of_their_folder(program: Path, tmp_path: Pa
     assert str(tmp_path / "mistralrs") in found.stdout + found.stderr, found.output
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("-D", "acceptance_reports_dir=/proc/reports"), "acceptance: the reports folder /proc/reports"),
+        (
+            ("--target", "real", "-D", "acceptance_cache_dir=nothing"),
+            "acceptance: no real mistral.rs: none by ",
+        ),
+        (("--target", "http://127.0.0.1:1"), "acceptance: cannot be reached: http://127.0.0.1:1"),
+    ],
+    ids=["a folder that cannot be written", "no program", "no server"],
+)
+def test_what_cannot_be_run_is_one_line(
+    program: Path, tmp_path: Path, words: tuple[str, ...], line: str
+) -> None:
+    done = run(program, tmp_path, "run", "binary", *words)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.startswith(line), done.output
+    assert done.stderr.count("\n") == 1, done.output
+
+
+def test_installers_refuse_other_versions_of_python(program: Path) -> None:
+    """`pip`, `pipx` and `uv` read it; each names both versions."""
+    (metadata,) = (program.parent.parent / "lib").glob("*/site-packages/mistralrs_acceptance-*/METADATA")
+    assert "Requires-Python: <3.14,>=3.11\n" in metadata.read_text(encoding="utf-8")
+
+
 def test_it_has_a_version(program: Path, tmp_path: Path) -> None:
     version = importlib.metadata.version("mistralrs-acceptance")
     done = run(program, tmp_path, "--version")
