@@ -12,6 +12,7 @@ load     error and cost of the load generator, against a server that states when
 distributed  a load from two workers beside the same load from one process
 tools    the same load by guidellm and aiperf, installed on first use (6.5 GB, 15 minutes)
 power    what a comparison of two servers finds of differences that one of them was given (15 minutes)
+package  from the wheel and empty caches to verdicts on a server at a URL, by uvx
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
 
@@ -50,6 +51,7 @@ from tools.load_calibration import load
 from tools.load_tools import load_tools
 from tools.measured_targets import targets
 from tools.model_sizes import sizes
+from tools.package_start import package
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
@@ -305,6 +307,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "sizes": sizes,
     "tools": load_tools,
     "power": power,
+    "package": package,
     "fresh": fresh,
 }
 
