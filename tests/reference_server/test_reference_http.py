@@ -172,7 +172,9 @@ USER = [{"role": "user", "content": "hi"}]
         (b'{"messages":"\xff"}', 400, None, "JSON"),
         (b'{"messages":"\\ud800"}', 400, None, "JSON"),
         (b'{"messages":' + b"[" * 5000 + b"]" * 5000 + b"}", 400, None, "JSON"),
-        (b'{"messages":[],"temperature":NaN}', 422, "temperature", "finite"),
+        (b'{"messages":[],"temperature":NaN}', 400, None, "NaN is no JSON value"),
+        (b'{"messages":[],"temperature":1e400}', 400, None, "number out of range"),
+        (b'{"messages":[],"n":1,"n":2}', 422, "n", "duplicate field `n`"),
         ({}, 422, "messages", "missing field `messages`"),
         ({"messages": 5}, 422, "messages", "messages"),
         ({"messages": [{"content": "x"}]}, 422, "messages", "role"),
@@ -231,11 +233,20 @@ def test_too_large_a_body_is_413(engine: FakeEngine) -> None:
 
 
 def test_unknown_route_is_404_and_wrong_method_405(engine: FakeEngine) -> None:
-    assert get(engine, "/v1/nothing").status_code == 404
-    wrong = get(engine, CHAT)
-    assert wrong.status_code == 405
+    """As the real server: without a body."""
+    unknown, wrong = get(engine, "/v1/nothing"), get(engine, CHAT)
+    assert (unknown.status_code, unknown.content) == (404, b"")
+    assert (wrong.status_code, wrong.content) == (405, b"")
     assert wrong.headers["allow"] == "POST"
-    assert "error" in wrong.json()
+
+
+def test_a_preflight_is_answered_without_a_body_whatever_is_wanted(engine: FakeEngine) -> None:
+    wanted = {"origin": "http://a.example", "access-control-request-method": "POST"}
+    wanted["access-control-request-headers"] = "x-stainless-os,authorization"
+    (found,) = ask(engine, httpx.Request("OPTIONS", f"http://server{CHAT}", headers=wanted))
+    assert (found.status_code, found.content) == (200, b"")
+    assert "content-type" not in found.headers
+    assert "x-stainless-os" not in found.headers["access-control-allow-headers"].lower()
 
 
 def test_browsers_may_ask_from_anywhere(engine: FakeEngine) -> None:

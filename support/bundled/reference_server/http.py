@@ -18,6 +18,7 @@ import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -42,6 +43,11 @@ from support.bundled.reference_server.stream_bridge import Streams
 
 NAME = "mistralrs-reference"
 BODY_LIMIT = 50 * 1024 * 1024
+# Of requests from web pages.
+ALLOWED_HEADERS = (
+    *("content-type", "authorization", "x-api-key", "x-request-id"),
+    *("anthropic-version", "anthropic-beta"),
+)
 Body = TypeVar("Body", ChatRequest, CompletionRequest, EmbeddingRequest)
 
 
@@ -82,10 +88,10 @@ def create_app(
         ],
         middleware=[
             Middleware(
-                CORSMiddleware,
+                _CrossOrigin,
                 allow_origins=["*"],
                 allow_methods=["GET", "POST", "PUT", "DELETE"],
-                allow_headers=["content-type", "authorization", "x-api-key", "x-request-id"],
+                allow_headers=ALLOWED_HEADERS,
                 expose_headers=["x-request-id"],
             )
         ],
@@ -94,6 +100,17 @@ def create_app(
     app.router.redirect_slashes = False
     paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
     return RequestMetricsMiddleware(app, metrics, paths, access_log=options.access_log)
+
+
+class _CrossOrigin(CORSMiddleware):
+    """A preflight request gets its headers, status 200 and no body, whatever it wants to send."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        allowed = super().preflight_response(request_headers).headers
+        kept = {
+            name: value for name, value in allowed.items() if name not in ("content-length", "content-type")
+        }
+        return Response(headers=kept)
 
 
 class _Api:
@@ -298,12 +315,10 @@ def _api_error(_: Request, error: Exception) -> Response:
     return _error_response(error)
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+def _http_error(_: Request, error: Exception) -> Response:
+    """An unknown route or method has no body."""
     assert isinstance(error, HTTPException)
-    message = f"{error.detail}: {request.method} {request.url.path}"
-    return JSONResponse(
-        response_shapes.error(message, "invalid_request_error"), error.status_code, headers=error.headers
-    )
+    return Response(status_code=error.status_code, headers=error.headers)
 
 
 def _server_error(_: Request, error: Exception) -> Response:

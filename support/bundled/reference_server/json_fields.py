@@ -35,9 +35,28 @@ class FieldError(Exception):
 
 
 def parse_json(raw: bytes) -> Json:
-    """The value of a body. Raises `JsonError`, also for lone surrogates and for deep nesting."""
+    """The value of a body. Raises `JsonError`, also for NaN, huge numbers, lone surrogates and deep nesting.
+
+    A field that is there twice is a `FieldError`.
+    """
+    repeated: dict[int, str] = {}
+
+    def object_of(pairs: list[tuple[str, Json]]) -> JsonObject:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            repeated[id(found)] = next(name for name in names if names.count(name) > 1)
+        return found
+
     try:
-        value = json.loads(raw.decode("utf-8"))
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=object_of,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        if id(value) in repeated:
+            raise FieldError(repeated[id(value)], f"duplicate field `{repeated[id(value)]}`")
         _check_value(value, _MAX_DEPTH)
     except RecursionError:
         raise JsonError("recursion limit exceeded") from None
@@ -45,6 +64,16 @@ def parse_json(raw: bytes) -> Json:
         raise JsonError("lone surrogate in a string") from None
     except ValueError as error:
         raise JsonError(str(error)) from None
+    return value
+
+
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(value := float(digits)):
+        raise ValueError("number out of range")
     return value
 
 
