@@ -81,12 +81,19 @@ class FaultProxy:
                 await runner.cleanup()
 
     async def _handle(self, session: aiohttp.ClientSession, request: web.BaseRequest) -> web.StreamResponse:
-        body = b"".join([part async for part in request.content.iter_any()])
         path = request.rel_url.raw_path_qs
         headers = {name: text for name, text in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        faults = [f for f in self._faults if f.matches_head(request.method, path, request.headers)]
+        body, passed = b"", None
+        if faults or not request.can_read_body:
+            body = b"".join([part async for part in request.content.iter_any()])
+        else:
+            # As it comes: its end may never come.
+            passed = request.content
+            headers |= {n: t for n, t in request.headers.items() if n.lower() == "content-length"}
         pending = []
-        for fault in self._faults:
-            if not fault.matches_request(request.method, path, request.headers, body):
+        for fault in faults:
+            if not fault.matches_body(body):
                 continue
             if not fault.changes_request:
                 pending.append(fault)
@@ -98,7 +105,8 @@ class FaultProxy:
                 headers |= fault.does.get("request_headers", {})
         url = URL(self._upstream + path, encoded=True)
         answer = _Answer()
-        task = asyncio.create_task(answer.read(session, request.method, url, body, headers))
+        sent = body if passed is None else passed
+        task = asyncio.create_task(answer.read(session, request.method, url, sent, headers))
         self._detached.add(task)
         task.add_done_callback(self._detached.discard)
         try:
@@ -194,7 +202,12 @@ class _Answer:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def read(
-        self, session: aiohttp.ClientSession, method: str, url: URL, body: bytes, headers: Mapping[str, str]
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        url: URL,
+        body: bytes | aiohttp.StreamReader,
+        headers: Mapping[str, str],
     ) -> None:
         try:
             async with session.request(

@@ -181,7 +181,10 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
     listeners = {own_port: _bound(int(port))}
     if "--mcp-port" in arguments[:-1]:
         at = arguments.index("--mcp-port") + 1
-        if arguments[at].isdigit() and arguments[at] != port:
+        if arguments[at] == port:
+            # The server has to see that it is one port.
+            arguments[at] = str(own_port)
+        elif arguments[at].isdigit():
             mcp_port = _free_port()
             listeners[mcp_port] = _bound(int(arguments[at]))
             arguments[at] = str(mcp_port)

@@ -50,8 +50,8 @@ class HttpFault:
         """Whether it is one of requests."""
         return "request" in self.does
 
-    def matches_request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether the request is one that it is for."""
+    def matches_head(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether the request is one that it is for, but for its body."""
         if not re.fullmatch(self.on.get("path", ".*"), path.partition("?")[0]):
             return False
         if "method" in self.on and method not in self.on["method"].split("|"):
@@ -59,8 +59,10 @@ class HttpFault:
         for name, pattern in self.on.get("header", {}).items():
             if not re.search(pattern, headers.get(name, "")):
                 return False
-        if any(name in headers for name in self.on.get("without_header", ())):
-            return False
+        return not any(name in headers for name in self.on.get("without_header", ()))
+
+    def matches_body(self, body: bytes) -> bool:
+        """Whether the body is that of a request that it is for."""
         wanted: Mapping[str, Any] = self.on.get("request", {})
         if not wanted:
             return True

@@ -133,14 +133,14 @@ def repeated(before: FaultResult | None, now: FaultResult) -> FaultResult:
 
 
 def widened(first: FaultResult, wider: RunResult) -> FaultResult:
-    """The better one of two verdicts: that about the expected checks, and that about all of the capability.
+    """The better one of two verdicts: that about all checks of the capability, or the one before.
 
     `wider`: without the failures of what does not pass without the fault (`of_those_that_pass`)."""
     # At the limit of its time it has judged a part.
     complete = wider if wider.is_whole else replace(wider, exit_code=EXIT_FAILED)
     second = classify(first.fault, complete)
     order = [Detection.NOT_INJECTED, Detection.MISSED, Detection.UNNAMED, Detection.OTHER, Detection.EXPECTED]
-    better = second.detection in order and order.index(second.detection) > order.index(first.detection)
+    better = second.detection in order and order.index(second.detection) >= order.index(first.detection)
     others = max(wider.judged() - len(first.fault.expected), 0)
     return replace(
         second if better else first,

@@ -199,7 +199,13 @@ class ProveCommand:
             self._run(r.fault, folder, f"{r.fault.id}, all", of_capability(r.fault.capability))
             for r in undetected
         )
-        run_all(runs, self._jobs, lambda run, result: wider.update({run.name.partition(",")[0]: result}))
+
+        def take(run: SuiteRun, result: RunResult) -> None:
+            wider[run.name.partition(",")[0]] = result
+            failed = f"{result.judged()} checks and scenarios, {len(result.failed())} failed"
+            self._print(f"{run.name:<20} {result.seconds:5.1f}s  {failed}")
+
+        run_all(runs, self._jobs, take)
         found = {name for key, run in wider.items() for name in classify(firsts[key].fault, run).by}
         unknown = sorted(found - self._healthy.verdicts.keys())
         if unknown:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pexpect
@@ -19,6 +21,7 @@ from support.fault_injection.fault_notes import APPLIED, NOTES
 from support.fault_injection.faulty_program import Plan, write_program
 from support.programs.launcher import LaunchedProgram, http_ready, launch, launch_on_free_port, log_matches
 from support.programs.process import run_command
+from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
 SERVER = """
@@ -28,6 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
     def do_GET(self): self.send("application/json", b'{"status":"OK"}')
     def do_POST(self):
+        print(self.requestline, flush=True)
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if asked.get("stream"):
             events = [b'data: {"choices":[{"delta":{"content":"a"}}]}', b"data: [DONE]", b""]
@@ -147,6 +151,16 @@ def test_transport_faults(served: Served, http: dict[str, Any]) -> None:
 def test_a_fault_in_each_third_exchange_from_the_second_to_the_sixth(served: Served) -> None:
     server = served({"status": 500}, {"path": "/v1/.*", "after": 1, "until": 6, "every": 3})
     assert [post(server, a=1).status_code for _ in range(8)] == [200, 200, 200, 500, 200, 200, 200, 200]
+
+
+def test_a_request_whose_body_never_comes_reaches_the_server(served: Served) -> None:
+    """Where a fault may need the body it is read first."""
+    server = served({"status": 500}, {"path": "/other"})
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE) as half:
+        half.sendall(b"POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        wait_until("the head at the server", lambda: "POST /v1/chat" in server.log, timeout=PATIENCE)
+    assert post(server, a=1).json()["echo"] == {"a": 1}
 
 
 def test_the_answer_before(served: Served) -> None:
