@@ -155,7 +155,7 @@ def require_closed(exchange: Exchange) -> None:
 
 def _pieces(body: bytes) -> Iterator[tuple[str, str]]:
     """Name and data of each event or line, whatever is wrong with the stream."""
-    text = body.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    text = body.decode(errors="replace").replace("\r\n", "\n")
     if text.lstrip().startswith("{"):
         yield from (("", line) for line in text.split("\n") if line.strip())
         return

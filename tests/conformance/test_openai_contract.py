@@ -77,7 +77,9 @@ SHARED: list[tuple[str, Any, str, str]] = [
     ("usage", None, OWN, "usage: "),
     ("usage.total_tokens", 8, OWN, "total_tokens 8 is not 5 + 2"),
     ("usage.prompt_tokens_details", {"cached_tokens": 6}, OWN, "cached_tokens is 6, a part of 5 tokens"),
+    ("usage.prompt_tokens_details", {"audio_tokens": 6}, OWN, "audio_tokens is 6, a part of 5 tokens"),
     ("usage.completion_tokens_details", {"reasoning_tokens": -1}, OWN, "reasoning_tokens is -1"),
+    ("usage.completion_tokens_details", {"audio_tokens": 3}, OWN, "audio_tokens is 3, a part of 2 tokens"),
     ("usage.total_tokens", ..., OFFICIAL, "usage.total_tokens: Field required"),
     ("usage.prompt_tokens", "5", OFFICIAL, "usage.prompt_tokens: "),
     ("usage.prompt_tokens", True, OFFICIAL, "usage.prompt_tokens: "),
@@ -129,8 +131,12 @@ def test_arguments_of_a_tool_call_are_a_json_object(arguments: str) -> None:
 LOGPROB: dict[str, Any] = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
 
 
-def test_log_probabilities_are_kept() -> None:
-    CONTRACTS["chat"].check(whole(spoiled(chat(), "choices.0.logprobs", {"content": [LOGPROB]})))
+@pytest.mark.parametrize(
+    "fields", [{}, {"bytes": None}, {"token": "\ufffd", "bytes": [195]}, {"token": "ä", "bytes": [195, 164]}]
+)
+def test_log_probabilities_are_kept(fields: dict[str, Any]) -> None:
+    logprobs = {"content": [{**LOGPROB, **fields}]}
+    CONTRACTS["chat"].check(whole(spoiled(chat(), "choices.0.logprobs", logprobs)))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +145,7 @@ def test_log_probabilities_are_kept() -> None:
         ("logprob", 0.1, OWN, "logprob: "),
         ("bytes", "a", OFFICIAL, "bytes: "),
         ("bytes", [300], OWN, "bytes.0: "),
+        ("bytes", [98], OWN, "bytes [98] are not those of 'a'"),
         ("top_logprobs", [{"token": 1, "logprob": -1.0, "bytes": None}], OFFICIAL, "token: "),
     ],
 )
@@ -251,6 +258,23 @@ def test_a_spoiled_list_of_models_is_refused(path: str, value: Any, layer: str, 
     refused("models", whole(spoiled(models("tiny", "other"), path, value)), layer, words)
 
 
+def vectors(*entries: tuple[int, list[float]]) -> ParsedResponse:
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in entries]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return whole({"object": "list", "data": data, "model": "tiny", "usage": usage})
+
+
+def test_vectors_are_of_one_size_in_the_order_of_the_inputs() -> None:
+    CONTRACTS["embeddings"].check(vectors((0, [1.0]), (1, [-1.0])))
+    refused(
+        "embeddings",
+        vectors((1, [1.0]), (0, [1.0])),
+        OWN,
+        "the vectors are not in the order of the inputs: [1, 0]",
+    )
+    refused("embeddings", vectors((0, [0.6, 0.8]), (1, [1.0])), OWN, "vectors of different sizes: [1, 2]")
+
+
 def test_vectors_have_length_one() -> None:
     unit_length([{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}])
     with pytest.raises(ValueError, match="length 2"):
@@ -301,7 +325,7 @@ def test_a_view_of_a_stream_puts_its_choices_and_calls_together() -> None:
             "id": "1",
             "created": 5,
             "choices": [
-                delta(1, tool_calls=[piece(1, "g", "{}", "d")]),
+                delta(1, tool_calls=[piece(0, "g", "{}", "d")]),
                 delta(0, tool_calls=[piece(0, "f", '{"a":', "c")]),
             ],
         },
@@ -311,7 +335,7 @@ def test_a_view_of_a_stream_puts_its_choices_and_calls_together() -> None:
             "choices": [
                 delta(0, "tool_calls", content="end", tool_calls=[piece(0, None, "1}")]),
                 delta(1, "stop", content=None),
-                {"index": 1, "delta": {"tool_calls": [{"index": 1}]}},
+                {"index": 1, "delta": {"tool_calls": [piece(1, "h", "[]")]}},
             ],
         },
         {"id": "2", "created": 5, "choices": [], "usage": counts},
@@ -323,15 +347,25 @@ def test_a_view_of_a_stream_puts_its_choices_and_calls_together() -> None:
         "finish_reason": "tool_calls",
         "finish_reasons": ["tool_calls", "stop"],
         "usage": USAGE,
-        "tool_calls": [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}],
-        "call_ids": ["c", "d"],
-        "calls_with_id": [True, True],
+        "tool_calls": [
+            {"name": "f", "arguments": {"a": 1}},
+            {"name": "g", "arguments": {}},
+            {"name": "h", "arguments": []},
+        ],
+        "call_ids": ["c", "d", None],
+        "calls_with_id": [True, True, False],
         "pieces": 3,
         "first_vector": None,
         "last_vector": None,
         "id": ["1", "2"],
         "created": [5],
     }
+
+
+def test_pieces_without_a_number_are_calls_in_their_order() -> None:
+    pieces = [{"function": {"name": "f"}}, {"function": {"name": "g"}}]
+    found = normalize(events({"choices": [{"delta": {"tool_calls": pieces}}]}))
+    assert [call["name"] for call in found["tool_calls"]] == ["f", "g"]
 
 
 def test_a_view_of_a_whole_answer_takes_each_entry_for_a_call() -> None:

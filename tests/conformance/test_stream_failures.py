@@ -136,6 +136,23 @@ def completed(*output: dict[str, Any]) -> dict[str, Any]:
     return {**COMPLETED, "response": {"id": "r", "status": "completed", "output": list(output)}}
 
 
+def arguments(text: str | None) -> dict[str, Any]:
+    return {"index": 0, "function": {"arguments": text}}
+
+
+CALL_BEGIN = {**CALL, "function": {"name": "f", "arguments": None}}
+ENDED_BY_CALLS = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+# The second choice ends after the first one, which has a chunk more.
+TWO_CHOICES = [
+    call_chunk(CALL_BEGIN),
+    {"choices": [{"index": 1, "delta": {"content": "a"}, "finish_reason": None}]},
+    call_chunk(arguments('{"a":')),
+    call_chunk(arguments(None)),
+    call_chunk(arguments("1}")),
+    ENDED_BY_CALLS,
+    {"choices": [{"index": 1, "delta": {"tool_calls": None}, "finish_reason": "stop"}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]},
+]
 TOKENS = {"response": "ab", "logprobs": [{"token": "a"}, {"token": "b"}], "eval_count": 2}
 
 
@@ -194,6 +211,31 @@ BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
         [call_chunk(CALL), chunk(reason="stop")],
         None,
         "1 tool calls with the finish reason 'stop'",
+    ),
+    (
+        openai.tool_calls_complete,
+        [call_chunk({**CALL, "index": 1})],
+        1,
+        "tool call 1 begins when there are 0 calls",
+    ),
+    (openai.tool_calls_complete, [call_chunk({"index": 0})], 1, "tool call 0 begins without id, type, name"),
+    (
+        openai.tool_calls_complete,
+        [call_chunk(CALL), call_chunk({"index": 0, "id": "d"})],
+        2,
+        "two tool calls have the index 0: 'c' and 'd'",
+    ),
+    (
+        openai.tool_calls_complete,
+        [call_chunk(CALL_BEGIN), call_chunk(arguments("{")), ENDED_BY_CALLS],
+        None,
+        "tool call 0 (f) has arguments that are no JSON: '{'",
+    ),
+    (
+        openai.tool_calls_complete,
+        [call_chunk(CALL_BEGIN), call_chunk(arguments("[")), call_chunk(arguments("]")), ENDED_BY_CALLS],
+        None,
+        "tool call 0 (f) has arguments that are no JSON object: '[]'",
     ),
     (
         openai.choice_indices_complete,
@@ -626,6 +668,7 @@ def test_an_invariant_names_the_first_event_that_breaks_it(
         (openai.choice_indices_complete, [{"choices": [{"index": 1}, {"index": 0}]}]),
         (openai.tool_calls_distinct, [answer({"id": "c", "index": 0}, {"id": "d", "index": 1})]),
         (openai.tool_calls_distinct, [answer({"id": "c"}, {"id": "d"}), answer({"index": 7})]),
+        (openai.tool_calls_complete, TWO_CHOICES),
         (openai.usage_once_last, [chunk("a"), chunk(reason="stop")]),
         (openai.role_first, [chunk("a"), chunk("b", role=False)]),
         (openai.unit_length, [{"data": [{"embedding": [0.9951]}]}]),

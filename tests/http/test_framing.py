@@ -20,6 +20,7 @@ from support.http.framing import (
     split_lines,
     stream_state,
 )
+from tests.plain_ids import plain_id
 from tests.timeouts import PATIENCE
 
 # -- server-sent events
@@ -37,6 +38,7 @@ from tests.timeouts import PATIENCE
         (b"data: a\ndata: b\ndata:\n\n", [Event("a\nb\n")]),
         (b"data\n\n", [Event("")]),
         (b"data: a\r\n\r\ndata: b\r\n\r\n", [Event("a"), Event("b")]),
+        (b"data: a\r\ndata: b\r\n\r\n", [Event("a\nb")]),
         (b"data: a\r\rdata: b\r\r", [Event("a"), Event("b")]),
         (b"event: error\ndata: a\n\ndata: b\n\n", [Event("a", "error"), Event("b")]),
         (b"event: lonely\n\ndata: a\n\n", [Event("a")]),
@@ -45,7 +47,7 @@ from tests.timeouts import PATIENCE
         ('data: {"a": "ä:\u2028"}\n\n'.encode(), [Event('{"a": "ä:\u2028"}')]),
         (b"\xef\xbb\xbfdata: a\n\n", [Event("a")]),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event]) -> None:
     assert parse_events(body) == events
@@ -63,7 +65,7 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
         (b"Data: a\n\n", "unknown field in line"),
         (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", "unknown field in line"),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(FramingError, match=words):
@@ -125,6 +127,7 @@ def test_a_broken_frame_is_described_with_its_number(body: bytes, message: str) 
         (b'data: {"message": "engine died", "code": 500}\n\n', "event 1: engine died"),
         (b'data: {}\n\nerror: {"message": "engine died"}\n\n', "event 2: engine died"),
         (b'data: {}\n\n{"error": {"message": "engine died"}}\n', "event 2: engine died"),
+        (b'data: {}\n\nid: 1\n{"error": "engine died"}\n', "event 2: engine died"),
         (b'data: {"error": {"code": "\xc3\xa4"}}\n\n', 'event 1: {"code": "ä"}'),
         (b'event: error\ndata: {"code": 5}\n\n', 'event 1: {"code": 5}'),
         (b'data: {"type": "error", "code": 5}\n\n', 'event 1: {"type": "error", "code": 5}'),
@@ -132,11 +135,14 @@ def test_a_broken_frame_is_described_with_its_number(body: bytes, message: str) 
         (b'data: {"choices": [3, {"error": "engine died"}]}\n\n', "event 1: engine died"),
         (b'data: {"detail": "engine died", "status": 500}\n\n', "event 1: engine died"),
         (b'data: {"detail": [1], "message": "engine died"}\n\n', "event 1: engine died"),
-        (b'data: {"detail": "engine died", "message": "x"}\n\n', "event 1: engine died"),
+        (
+            b'data: {"detail": "engine died", "message": "x", "code": 1, "status": 500}\n\n',
+            "event 1: engine died",
+        ),
         (b" \n{}\n\n\xff\n", "event 2: \ufffd"),
         (f"data: {'x' * 201}\n\n".encode(), f"event 1: {'x' * 199}…"),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: str) -> None:
     assert server_error(body) == f"server error in {error}"
@@ -155,12 +161,16 @@ def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: st
         b'{"done": true}\n',
         b'{"message": {"content": "a"}}\n{"status": "success"}\n',
         b'data: {"choices": [{"index": 0, "error": null}]}\n\n',
+        b'data:   {"cut\n\n',
+        b"data: [1\n\n",
+        b'data: "cut\n\n',
+        b"data:    \n\n",
         b'data: {"choices": 3, "response": 4}\n\n',
         b'data: {"message": "a text", "role": "assistant"}\n\n',
         b'data: {"message": 3}\n\n',
         b"error:\n\n",
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_a_stream_without_an_error_has_none(body: bytes) -> None:
     assert server_error(body) == ""
@@ -177,7 +187,7 @@ def test_a_stream_without_an_error_has_none(body: bytes) -> None:
         (b"", ""),
         (b"data: {}\n\ndata: {}\n\n", "2 events, the last one"),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_the_state_of_a_stream_without_an_end(body: bytes, state: str) -> None:
     assert stream_state(body)[0] == state
@@ -191,13 +201,14 @@ def test_the_state_of_a_stream_without_an_end(body: bytes, state: str) -> None:
         (b'data: {\r\ndata: "type": "response.failed"}', b"\r\n\r\n", "complete"),
         (b'{"done": false}\n{"a": "\xc3\xa4", "done": true}', b"\n", "complete"),
         (b'{"done": 1}\n\n{"done": "true"}', b"\n", "2 events, the last one"),
+        (b"data: {}\n\ndata: {}", b"\n\n", "2 events, the last one"),
         (b"data: {}", b"\n\n", "1 event, the last one"),
         (b"data: [true]", b"\n\n", "1 event, the last one"),
         (b"data: cut", b"", "1 event, the last one"),
         (b": ping\n\n: ping\n\nid: 1\n\n", b"", "no event, only 2 comments"),
         (b"id: 1\n\n", b"", ""),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_the_last_event_ends_with_the_last_line_of_its_data(begin: bytes, end: bytes, state: str) -> None:
     assert stream_state(begin + end) == (state, len(begin))
@@ -211,7 +222,8 @@ def streamed(*reads: tuple[float, bytes], content_type: str, seconds: float) -> 
 
 EVENTS, LINES = STREAM_TYPES
 STOP = b'data: {\ndata: "type": "message_stop"}\n\n'
-FAILED = b'data: {"error":\ndata: "died"}\n\n'
+# Its last line occurs before and after it as well.
+FAILED = (b'data: {}\n\ndata: {"error":\ndata: "died"\ndata: ', b"}\n\n", b"data: {}\n\ndata: [DONE]\n\n")
 
 
 @pytest.mark.parametrize(
@@ -240,8 +252,13 @@ def test_a_stream_is_complete_with_its_last_event(
         ),
         (
             EVENTS,
-            ((1.0, b"data: {}\n\n"), (2.0, FAILED), (9.0, b"data: [DONE]\n\n")),
+            tuple(zip((1.0, 2.0, 9.0), FAILED, strict=True)),
             "the stream was ended by an error in event 2 after 2.0 s, then the server left it open for 7.5 s",
+        ),
+        (
+            LINES,
+            ((1.0, b'{"error": "died"'), (2.0, b"}"), (9.0, b"\n")),
+            "the stream was ended by an error in event 1 after 2.0 s, then the server left it open for 7.5 s",
         ),
         (EVENTS, ((4.0, STOP),), ""),
         # As long as the stream took, and two seconds.
@@ -288,7 +305,7 @@ def test_a_line_separator_of_unicode_is_no_line_end() -> None:
         (b"event: x\n", "line 1 is a server-sent event: b'event: x'"),
         (b"data:" + LONG.encode() + b"\n", f"line 1 is a server-sent event: b'data:{LONG[:75]}'"),
     ],
-    ids=lambda one: repr(one)[:40],
+    ids=plain_id,
 )
 def test_a_broken_line_is_rejected(body: bytes, words: str) -> None:
     with pytest.raises(FramingError) as caught:
@@ -325,7 +342,7 @@ def test_json_is_read(text: str) -> None:
         b"[" * 100_000 + b"]" * 100_000,
         b"9" * 10_000,
     ],
-    ids=lambda data: repr(data[:20]),
+    ids=plain_id,
 )
 def test_what_is_no_json_is_refused_with_place_and_content(data: bytes) -> None:
     with pytest.raises(NotJson, match=r"^GET /here: expected JSON: .+; got ['\"]") as caught:

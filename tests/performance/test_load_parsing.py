@@ -10,6 +10,7 @@ import pytest
 
 from support.http.answer_stream import TokenEvent, TokenKind, ollama_answer, openai_answer
 from support.performance.load.response import Head, MalformedResponse, ResponseEnd, read_response
+from tests.plain_ids import plain_id
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENTS = [b'data: {"a":1}\n\n', b": ping\n\n", b"data: [DONE]\n\n"]
@@ -87,6 +88,8 @@ LONG = b"x" * 81
     ("data", "message"),
     [
         (b"SSH-2.0-OpenSSH\r\n\r\n", "no status line: 'SSH-2.0-OpenSSH'"),
+        (b"\r\n\r\n", "no status line: ''"),
+        (b"HTTP/1.1\t200 OK\r\n\r\n", r"no status line: 'HTTP/1.1\t200 OK'"),
         (b"HTTP/2 200 OK\r\n\r\n", "no status line: 'HTTP/2 200 OK'"),
         (b"HTTP/1.1\r\n\r\n", "no status line: 'HTTP/1.1'"),
         (b"HTTP/1.1 OK 200\r\n\r\n", "no status line: 'HTTP/1.1 OK 200'"),
@@ -101,7 +104,7 @@ LONG = b"x" * 81
         (CHUNKED + b"1_0\r\n", "no size of a chunk: b'1_0'"),
         (CHUNKED + LONG + b"\r\n", f"no size of a chunk: b'{'x' * 80}'"),
     ],
-    ids=lambda one: repr(one)[:60],
+    ids=plain_id,
 )
 def test_what_is_no_response_is_said_to_be_none(data: bytes, message: str) -> None:
     with pytest.raises(MalformedResponse) as caught:
@@ -138,7 +141,7 @@ def test_a_connection_is_kept_unless_it_is_closed_or_no_http(data: bytes, *, kee
         (b"HTTP/1.1 200\r\nContent-Length: \xb2\r\n\r\nbody", b"body", True),
         (b"HTTP/1.0 200 OK\r\nContent-Length: many\r\n\r\nbody", b"body", True),
     ],
-    ids=lambda one: repr(one)[-40:],
+    ids=plain_id,
 )
 def test_a_body_is_read_by_its_framing(response: bytes, body: bytes, *, complete: bool) -> None:
     found = read_response([response], [7])

@@ -12,7 +12,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.errors import SettingsError, SeveralFailures, TimeLimitExceeded
-from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
+from support.results.check import CheckResult, ChecksFailed, CheckStatus, KnownIssuesFound
 from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
 from support.results.verdicts import (
@@ -210,7 +210,6 @@ SHOWN = "\n".join([*LONG.splitlines()[:13], "... (7 more lines)"])
         (step("cleanup_error"), Verdict("broken", "cleanup_error\n(in: Then it works)")),
         (step("undefined"), Verdict("broken", "no step definition for: Then it works")),
     ],
-    ids=lambda one: one.status if isinstance(one, Verdict) else repr(one.exception)[:40],
 )
 def test_a_bad_step_gives_message_and_trace(bad: Any, verdict: Verdict) -> None:
     assert verdict_of(scenario("failed", step("passed"), bad), None) == verdict
@@ -434,6 +433,44 @@ def test_a_time_limit_is_no_failure_of_the_checks_of_a_group() -> None:
 
 def test_a_scenario_that_a_signal_interrupted_is_skipped() -> None:
     assert interrupted("SIGTERM") == Verdict("skipped", "interrupted: SIGTERM")
+
+
+STATUSES: tuple[CheckStatus, ...] = ("failed", "passed", "known_issue")
+
+
+def test_what_failed_while_the_clock_was_set_is_to_be_run_again() -> None:
+    checks = [
+        CheckResult(id=status, title="t", group="g", level="must", status=status, cause="c")
+        for status in STATUSES
+    ]
+    moved = list(checks)
+    why = "the wall clock moved by -3.5 s while this scenario ran: run it again"
+    verdict = at_moved_clock(Verdict("failed", "got 500", "trace", cause="c", by_checks=True), moved, -3.51)
+    assert verdict == Verdict("broken", f"{why}; what failed: got 500", "trace")
+    assert moved == [replace(checks[0], status="not_run", reason=why, cause=""), *checks[1:]]
+    for unchanged in (Verdict("passed"), Verdict("broken"), Verdict("known_issue")):
+        kept = list(checks)
+        assert at_moved_clock(unchanged, kept, 3.5) is unchanged
+        assert kept == checks
+
+
+@pytest.mark.parametrize(
+    ("error", "hook", "message"),
+    [
+        (
+            AssertionError("got 500"),
+            AssertionError("it died\na\nb"),
+            "got 500\n(in: Then it works)\nbeside it: it died\n... (2 more lines)",
+        ),
+        (AssertionError("got 500"), OSError("no disk"), "got 500\n(in: Then it works)"),
+        (AssertionError("got 500"), None, "got 500\n(in: Then it works)"),
+        (OSError("no disk"), AssertionError("it died"), "no disk\n(in: Then it works)"),
+    ],
+)
+def test_what_a_hook_finds_is_shown_beside_the_failure_of_a_step(
+    error: Exception, hook: Exception | None, message: str
+) -> None:
+    assert verdict_of(scenario("failed", step("failed", error), exception=hook), None).message == message
 
 
 def test_of_several_failures_beside_those_of_checks_the_first_is_shown() -> None:

@@ -32,7 +32,7 @@ class Head:
     def of(data: bytes) -> Head:
         """Raises `MalformedResponse`."""
         first, *lines = data.decode("latin-1").split("\r\n")
-        words = first.split(" ", 2)
+        words = first.split(" ")
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
             raise MalformedResponse(f"no status line: {first[:80]!r}")
         parts = (line.partition(":") for line in lines)
