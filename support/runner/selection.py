@@ -50,7 +50,26 @@ def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
             paths += COMBINED_SUITES[name]
         else:
             paths.append(folder if Path(folder).is_dir() else name)
-    return paths, [" or ".join(tags)] if tags else []
+    return _without_repeats(paths), [" or ".join(tags)] if tags else []
+
+
+def _without_repeats(paths: Sequence[str]) -> list[str]:
+    """Each once, and none inside of another one: behave would run its scenarios twice."""
+    found = list(dict.fromkeys(paths))
+    return [
+        path
+        for path in found
+        if not any(
+            other != path and (Path(other) == _file_of(path) or Path(other) in _file_of(path).parents)
+            for other in found
+        )
+    ]
+
+
+def _file_of(path: str) -> Path:
+    """Without the line of `FILE:LINE`."""
+    file, _, line = path.rpartition(":")
+    return Path(file if file and line.isdigit() else path)
 
 
 def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:

@@ -24,6 +24,16 @@ def test_readme_tells_every_option() -> None:
     assert not [name for name in options if f"`{name}" not in text and name not in told | {"--define"}]
 
 
+def test_what_is_inside_of_another_path_is_run_once() -> None:
+    names = ["mcp", "features/mcp/agents.feature", "mcp", "features/aider/editing.feature:12"]
+    assert selection.resolve_paths_and_tags([*names, "features/aider/editing.feature"])[0] == [
+        "features/mcp",
+        "features/aider/editing.feature",
+    ]
+    lines = ["features/aider/editing.feature:12", "features/aider/editing.feature:30"]
+    assert selection.resolve_paths_and_tags(lines)[0] == lines
+
+
 def test_a_suite_is_a_folder_or_a_run_class() -> None:
     assert selection.resolve_paths_and_tags(["api", "smoke", "slow"]) == (
         ["features/openai_api"],
