@@ -13,6 +13,7 @@ from support.conformance.api import find_api
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
+from support.conformance.oracles.anthropic import assemble
 from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
@@ -272,6 +273,8 @@ RESPONSE, CUT = (
         (RESPONSE, put("0.output.0.role", "user"), "role"),
         (RESPONSE, put("0.output.0.type", "text"), "type"),
         (RESPONSE, put("0.choices", []), "unknown fields: choices"),
+        (CUT, put("0.usage", None), "incomplete without usage"),
+        ("responses.tools.call", put("0.output.0.arguments", ""), "arguments that are no JSON: ''"),
         (CUT, put("0.incomplete_details", None), "incomplete with incomplete_details None"),
         ("responses.tools.call", put("0.output.0.arguments", "{"), "no JSON"),
         ("responses.tools.call", put("0.output.0.arguments", "[]"), "no JSON object"),
@@ -281,6 +284,12 @@ RESPONSE, CUT = (
 def test_a_spoiled_response_is_noticed(title: str, spoil: Spoil, seen: str) -> None:
     broken = noticed("responses", title, "response", spoil)
     assert broken.layer == "contract" and seen in broken.actual, broken
+
+
+def test_a_response_may_be_completed_in_the_second_in_which_it_was_created() -> None:
+    (document,) = made("responses", RESPONSE)
+    document["completed_at"] = int(document["created_at"])
+    find_api("responses").contracts["response"].check(reading("responses", [document]))
 
 
 WHOLE, CALL = "responses.stream.text.deltas", "responses.stream.tools.call"
@@ -417,6 +426,7 @@ BLOCKS: list[Any] = [
     {"type": "thinking", "thinking": "Hm"},
     {"type": "text", "text": "Hel"},
     {"type": "text", "text": "lo"},
+    {"type": "text"},
     {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}},
     5,
 ]
@@ -457,7 +467,7 @@ ENDED = {"id": "resp_1", "status": "completed", "output": OUTPUT, "usage": {**CO
             [{"id": "m", "content": BLOCKS, "stop_reason": "end_turn", "usage": {**COUNTS, "more": 1}}],
             {
                 "text": "Hello",
-                "texts": ["Hel", "lo"],
+                "texts": ["Hel", "lo", ""],
                 "thinking": "Hm",
                 "finish_reason": "end_turn",
                 "usage": {"input_tokens": 5, "output_tokens": 7},
@@ -509,6 +519,21 @@ ENDED = {"id": "resp_1", "status": "completed", "output": OUTPUT, "usage": {**CO
 )
 def test_a_view_has_texts_calls_and_counts(api: str, documents: list[Any], view: dict[str, Any]) -> None:
     assert find_api(api).normalize(reading(api, documents)) == view
+
+
+def test_a_stream_adds_up_to_a_message_whatever_its_blocks_are() -> None:
+    empty: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
+    assert assemble([]) == empty
+    events: list[Any] = [
+        {"type": "content_block_start"},
+        {"type": "content_block_delta", "delta": {"text": "of no type"}},
+        {"type": "content_block_start", "content_block": {"type": "image", "id": "i"}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "of no image"}},
+        {"type": "content_block_start", "content_block": {"type": "text"}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
+    ]
+    blocks = [{}, {"type": "image", "id": "i"}, {"type": "text", "text": "a"}]
+    assert assemble(events) == {**empty, "content": blocks}
 
 
 def test_a_missing_route_is_known_to_walks_as_well() -> None:

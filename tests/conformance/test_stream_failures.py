@@ -514,8 +514,8 @@ BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
     ),
     (
         responses.one_start_one_end,
-        [CREATED, {**COMPLETED, "response": {"id": "r", "status": "failed"}}],
-        2,
+        [CREATED, PIECE, {**COMPLETED, "response": {"id": "r", "status": "failed"}}],
+        3,
         "response.completed of a response whose status is failed",
     ),
     (
@@ -637,6 +637,12 @@ BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
         [CREATED, item("added"), item("done", id="j"), completed({"id": "i"})],
         3,
         "ids when added ['i'], when done ['j'], at the end ['i']",
+    ),
+    (
+        responses.item_ids_constant,
+        [CREATED, item("added"), completed({"id": "i"})],
+        3,
+        "ids when added ['i'], when done [], at the end ['i']",
     ),
     (
         responses.item_ids_constant,

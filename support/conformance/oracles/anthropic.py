@@ -249,7 +249,7 @@ def assemble(events: Sequence[Json]) -> JsonObject:
             blocks.append({**(event.get("content_block") or {}), "joined": ""})
         elif kind == "content_block_delta" and blocks:
             delta = event.get("delta") or {}
-            field = DELTA_FIELDS.get(blocks[-1].get("type", ""), {}).get(delta.get("type", ""))
+            field = DELTA_FIELDS.get(str(blocks[-1].get("type")), {}).get(str(delta.get("type")))
             blocks[-1]["joined"] += delta.get(field) or "" if field != "signature" else ""
         elif kind == "message_delta":
             message |= event.get("delta") or {}
