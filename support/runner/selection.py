@@ -54,22 +54,34 @@ def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _without_repeats(paths: Sequence[str]) -> list[str]:
-    """Each once, and none inside of another one: behave would run its scenarios twice."""
-    found = list(dict.fromkeys(paths))
-    return [
-        path
-        for path in found
-        if not any(
-            other != path and (Path(other) == _file_of(path) or Path(other) in _file_of(path).parents)
-            for other in found
-        )
-    ]
+    """Each once, and none inside of another one: behave would run its scenarios twice.
+
+    One that is not there is kept, so that it is an error.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not any(_is_within(path, other) for other in found):
+            found = [*(other for other in found if not _is_within(other, path)), path]
+    return found
 
 
-def _file_of(path: str) -> Path:
-    """Without the line of `FILE:LINE`."""
+def _is_within(path: str, other: str) -> bool:
+    """Whether all scenarios of the path are those of the other one too; both have to be there."""
+    if path == other:
+        return True
+    (file, line), (outer, outer_line) = _file_and_line(path), _file_and_line(other)
+    if outer_line:
+        return (file, line) == (outer, outer_line)
+    # Not as text: a link or `..` may lead elsewhere.
+    inner, place = os.path.realpath(file), os.path.realpath(outer)
+    is_there = os.path.exists(inner) and os.path.exists(place)  # noqa: PTH110 - False for what cannot be read
+    return is_there and (inner == place or Path(place) in Path(inner).parents)
+
+
+def _file_and_line(path: str) -> tuple[str, str]:
+    """The two parts of `FILE:LINE`; else no line."""
     file, _, line = path.rpartition(":")
-    return Path(file if file and line.isdigit() else path)
+    return (file, line) if file and line.isdigit() else (path, "")
 
 
 def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:

@@ -34,6 +34,24 @@ def test_what_is_inside_of_another_path_is_run_once() -> None:
     assert selection.resolve_paths_and_tags(lines)[0] == lines
 
 
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (["features/mcp/", "mcp"], ["features/mcp/"]),
+        (["./features", "all"], ["./features"]),
+        (["features/aider/../mcp", "features/aider"], ["features/aider/../mcp", "features/aider"]),
+        (["features/aider/../mcp", "mcp"], ["features/aider/../mcp"]),
+        ([str(ROOT / "features" / "mcp"), "all"], ["features"]),
+        (["features/mcp/agents.feature:3", "features/mcp/./agents.feature"], ["features/mcp/./agents.feature"]),
+        (["mcp", "features/mcp/none.feature"], ["features/mcp", "features/mcp/none.feature"]),
+    ],
+    ids=["slash", "dot", "elsewhere", "dots", "absolute", "line", "missing"],
+)
+def test_paths_are_compared_by_what_they_name(names: list[str], kept: list[str]) -> None:
+    """Two spellings of one folder do not remove each other, and what is not there remains an error."""
+    assert selection.resolve_paths_and_tags(names)[0] == kept
+
+
 def test_a_suite_is_a_folder_or_a_run_class() -> None:
     assert selection.resolve_paths_and_tags(["api", "smoke", "slow"]) == (
         ["features/openai_api"],
