@@ -93,9 +93,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if lost := lost_ids():
         print(
-            "mutation: pytest does not find these tests by their ids (see tests/plain_ids.py), so that mutmut"
+            "mutation: pytest does not find these tests by their ids (see tests/plain_ids.py), so mutmut",
+            "would count each change that they reach as found:\n  " + "\n  ".join(lost),
+            file=sys.stderr,
         )
-        print("would count each change that they reach as found:", *lost, sep="\n  ")
         return 2
     explanations = load_explanations(EXPLAINED)
     started = time.monotonic()

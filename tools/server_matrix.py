@@ -1,7 +1,8 @@
 """The matrix of servers in the README, from finished runs: `make server-matrix ARGS="FOLDER..."`.
 
 A row for each folder of reports, in their order; a column for each capability: what passed of what was run. A
-check of a group counts, and the scenario of the group does not. Runs with a selection are refused.
+check of a group counts, and the scenario of the group only where it failed and none of its checks did. What a
+run has left out by selection is told beside its server; a run that did not come to its end is refused.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from support.errors import COMPLETE_CODES
+from support.results.safe_text import left_out
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
@@ -79,14 +83,31 @@ def server_run(folder: Path) -> ServerRun:
     file = folder / "report.json"
     try:
         report: Mapping[str, Any] = json.loads(file.read_bytes())
-        tests: Iterable[Mapping[str, Any]] = report["tests"]
-        groups = {test["scenario"] for test in tests if test["kind"] == "check"}
-        rows = [test for test in tests if test["kind"] == "check" or test["name"] not in groups]
-        counts = Counter((str(row["capability"]), str(row["status"])) for row in rows)
-        date, server = str(report["timestamp"])[:10], str(report["subject"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        tests: Sequence[Mapping[str, Any]] = report["tests"]
+        counts = Counter((str(row["capability"]), str(row["status"])) for row in _counted(tests))
+        date, server = str(report["timestamp"])[:10], str(report["subject"]).replace("|", "\\|")
+        code = report["exit_code"]
+        missing = left_out(int(report["unselected"]), int(report["out_of_scope"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise MatrixError(f"{file} is no report of a run ({type(error).__name__}: {error})") from None
-    return ServerRun(server, date, counts)
+    if code not in COMPLETE_CODES:
+        raise MatrixError(f"{file}: the run did not come to its end (exit code {code})")
+    return ServerRun(f"{server}, without {missing}" if missing else server, date, counts)
+
+
+def _counted(tests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The checks, and the scenarios of which no check tells the result."""
+    checks = [test for test in tests if test["kind"] == "check"]
+    groups = {test["scenario"] for test in checks}
+    failed = {test["scenario"] for test in checks if test["status"] == FAILED}
+    scenarios = [test for test in tests if test["kind"] != "check"]
+    # Its checks may all have passed: it took too long, or its server has died.
+    alone = [
+        one
+        for one in scenarios
+        if one["name"] not in groups or (one["status"] == FAILED and one["name"] not in failed)
+    ]
+    return [*checks, *alone]
 
 
 def table(runs: Sequence[ServerRun]) -> str:

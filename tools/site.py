@@ -1,6 +1,7 @@
 """Builds the site of the documentation in `reports/site`: `make site`. A dead link or anchor is an error.
 
-`python -m tools.site FOLDER` builds it in another folder.
+`python -m tools.site FOLDER` builds it in another folder, which is a new one, an empty one or that of an
+earlier site: MkDocs removes what is there.
 
 MkDocs reads one folder. So the documents are copied, with the files that they link to, in the same places;
 a link to a folder becomes its name, since a site has no listing of folders.
@@ -27,8 +28,11 @@ LINK = re.compile(r"\[([^\]]+)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """0 when it is built; 1 with MkDocs' messages."""
+    """0 when it is built; 1 with MkDocs' messages, or for a folder with other files."""
     site = Path(arguments[0]).absolute() if arguments else SITE
+    if site.exists() and not _may_be_replaced(site):
+        print(f"site: {site} has other files, which would be removed; give a new folder", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory(prefix="acceptance-site-") as name:
         folder = Path(name)
         copy_pages(folder / "pages")
@@ -44,6 +48,11 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 1
     print(f"site: {site / 'index.html'}")
     return 0
+
+
+def _may_be_replaced(site: Path) -> bool:
+    """An empty folder, or a site that MkDocs has built."""
+    return site.is_dir() and (not any(site.iterdir()) or (site / "sitemap.xml").is_file())
 
 
 def copy_pages(folder: Path) -> None:

@@ -25,7 +25,12 @@ def report(folder: Path, **changes: object) -> Path:
         row("scenario", "prints a version", "binary_health", "passed"),
         row("scenario", "a GPU is used", "performance", "skipped"),
     ]
-    text = {"subject": "mistralrs 0.8.1", "timestamp": "2026-11-30T12:00:00Z", "tests": tests, **changes}
+    text: dict[str, object] = {
+        "subject": "mistralrs 0.8.1",
+        "timestamp": "2026-11-30T12:00:00Z",
+        "tests": tests,
+    }
+    text |= {"exit_code": 1, "unselected": 0, "out_of_scope": 0, **changes}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(text), encoding="utf-8")
     return folder
@@ -42,6 +47,23 @@ def test_checks_count_and_their_group_does_not(tmp_path: Path) -> None:
     row = table([run]).splitlines()[2]
     assert row.startswith("| mistralrs 0.8.1 | 1 of 1 | - | 1 of 3 |")
     assert row.endswith("| 1 | 1 | 1 | 2026-11-30 |")
+
+
+def test_a_group_that_failed_beside_its_checks_counts(tmp_path: Path) -> None:
+    place = {"capability": "openai_api", "name": "stop sequences"}
+    tests = [
+        {**place, "kind": "scenario", "status": "failed"},
+        {**place, "kind": "check", "name": "one", "status": "passed", "scenario": "stop sequences"},
+    ]
+    run = server_run(report(tmp_path, tests=tests))
+    assert run.cell("openai_api") == "1 of 2"
+    assert run.all_with("failed") == 1
+
+
+def test_a_selection_is_told_and_a_part_of_a_run_is_refused(tmp_path: Path) -> None:
+    assert server_run(report(tmp_path, unselected=515)).server == "mistralrs 0.8.1, without 515 scenarios"
+    with pytest.raises(MatrixError, match=r"did not come to its end \(exit code 130\)"):
+        server_run(report(tmp_path, exit_code=130))
 
 
 def test_the_table_stands_between_the_marks(tmp_path: Path) -> None:

@@ -39,14 +39,17 @@ def parse_json(raw: bytes) -> Json:
 
     A field that is there twice is a `FieldError`.
     """
-    repeated: dict[int, str] = {}
+    # Of the last object that was read, which is the body itself if that is one.
+    last: JsonObject | None = None
+    repeated: str | None = None
 
     def object_of(pairs: list[tuple[str, Json]]) -> JsonObject:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        nonlocal last, repeated
+        last, repeated = dict(pairs), None
+        if len(last) < len(pairs):
             names = [name for name, _ in pairs]
-            repeated[id(found)] = next(name for name in names if names.count(name) > 1)
-        return found
+            repeated = next(name for name in names if names.count(name) > 1)
+        return last
 
     try:
         value = json.loads(
@@ -55,8 +58,6 @@ def parse_json(raw: bytes) -> Json:
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
-        if id(value) in repeated:
-            raise FieldError(repeated[id(value)], f"duplicate field `{repeated[id(value)]}`")
         _check_value(value, _MAX_DEPTH)
     except RecursionError:
         raise JsonError("recursion limit exceeded") from None
@@ -64,6 +65,8 @@ def parse_json(raw: bytes) -> Json:
         raise JsonError("lone surrogate in a string") from None
     except ValueError as error:
         raise JsonError(str(error)) from None
+    if value is last and repeated is not None:
+        raise FieldError(repeated, f"duplicate field `{repeated}`")
     return value
 
 
