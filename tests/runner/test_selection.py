@@ -42,7 +42,7 @@ def test_what_is_inside_of_another_path_is_run_once() -> None:
         (["features/aider/../mcp", "features/aider"], ["features/aider/../mcp", "features/aider"]),
         (["features/aider/../mcp", "mcp"], ["features/aider/../mcp"]),
         ([str(ROOT / "features" / "mcp"), "all"], ["features"]),
-        (["features/mcp/agents.feature:3", "features/mcp/./agents.feature"], ["features/mcp/./agents.feature"]),
+        (["features/mcp/agents.feature:3", "./features/mcp"], ["./features/mcp"]),
         (["mcp", "features/mcp/none.feature"], ["features/mcp", "features/mcp/none.feature"]),
     ],
     ids=["slash", "dot", "elsewhere", "dots", "absolute", "line", "missing"],
