@@ -72,11 +72,15 @@ def run(check: Callable[[argparse.Namespace], Iterable[Defect]], text: str | Non
     )
     for name in options:
         parser.add_argument(f"--{name}", **OPTIONS[name])
+    # What was found before the rest could not be decided stays found.
+    defects: list[Defect] = []
     try:
-        defects = list(check(parser.parse_args()))
+        for defect in check(parser.parse_args()):
+            defects.append(defect)
     except CannotDecide as error:
         print(f"cannot decide: {short(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        if not defects:
+            sys.exit(2)
     except Exception:  # noqa: BLE001 - an error of the script is no defect of the server
         traceback.print_exc()
         sys.exit(2)
@@ -175,10 +179,14 @@ class Server:
 
     def __init__(self, options: argparse.Namespace, route: str = "", *, timeout: float = 120) -> None:
         """`route` is one that it has to serve, as `/v1/completions`; else this cannot be decided."""
-        self._url = urllib.parse.urlsplit(options.url)
+        try:
+            self._url = urllib.parse.urlsplit(options.url)
+            usable = self._url.scheme in ("http", "https") and self._url.hostname and self._url.port != 0
+        except ValueError:
+            usable = False
         self.model: str = getattr(options, "model", "default")
         self._timeout = timeout
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+        if not usable:
             raise CannotDecide(f"--url {options.url}: give one such as http://127.0.0.1:1234")
         reached = self.send("GET", "/health")
         if not reached.status:
@@ -240,6 +248,13 @@ class Server:
     def chat_body(self, question: str, **fields: Any) -> dict[str, Any]:
         messages = [{"role": "user", "content": question}]
         return {"model": self.model, "temperature": 0, "messages": messages} | fields
+
+    def require_answers(self, path: str = "/v1/chat/completions", body: Any = None) -> None:
+        """A usual request is served: else that others are rejected says nothing (a key, another model)."""
+        usual = self.chat_body("Tell me about the harbour", max_tokens=4) if body is None else body
+        answer = self.post(path, usual)
+        if not answer.served:
+            raise CannotDecide(f"a usual request to {path} is not served: {answer}")
 
     def require_scripted_model(self) -> None:
         """The model of `acceptance model`, whose answers are known to the letter."""

@@ -49,6 +49,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             for path, body in requests
         ],
     )
+    server.require_answers()
 
 
 if __name__ == "__main__":

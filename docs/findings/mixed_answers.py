@@ -29,7 +29,10 @@ ROUNDS = 4
 def check(options: Namespace) -> Iterator[Defect]:
     server = Server(options, "/v1/chat/completions")
     asks = [partial(server.chat, f"Tell me about the {topic}", max_tokens=40) for topic in TOPICS]
-    alone = [ask().text for ask in asks]
+    first = [ask() for ask in asks]
+    if silent := [answer for answer in first if not (answer.served and answer.text)]:
+        raise CannotDecide(f"a chat alone has no answer: {silent[0]}")
+    alone = [answer.text for answer in first]
     if alone != [ask().text for ask in asks]:
         raise CannotDecide("the answers at temperature 0 differ although each is generated alone")
     rounds = [together(asks) for _ in range(ROUNDS)]

@@ -48,6 +48,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             ),
         ],
     )
+    server.require_answers("/api/embed", {"model": server.model, "input": "Tell me about the harbour"})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Defect, Server, run
+from _client import CannotDecide, Defect, Server, run
 
 
 def check(options: Namespace) -> Iterator[Defect]:
@@ -26,6 +26,8 @@ def check(options: Namespace) -> Iterator[Defect]:
     if not after.status or not answer.status:
         expected = "an answer or status 400, and a server that continues"
         yield Defect("POST /api/generate with 100 000 letters", f"{answer}; then {after}", expected)
+    elif not answer.served and answer.status != 400:
+        raise CannotDecide(f"the prompt was not taken: {answer}")
 
 
 if __name__ == "__main__":

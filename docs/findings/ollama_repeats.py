@@ -20,7 +20,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Defect, Server, find, run
+from _client import CannotDecide, Defect, Server, find, run
 
 TOKENS = 40
 
@@ -35,7 +35,9 @@ def check(options: Namespace) -> Iterator[Defect]:
         yield Defect("POST /api/generate with repeat_penalty 0", str(zero), "400, or an answer")
     usual = {"repeat_penalty": 1, "temperature": 0, "num_predict": TOKENS}
     repeats = server.post("/api/generate", body | {"options": usual})
-    if repeats.served and find(repeats.json, "done") is not True:
+    if not repeats.served:
+        raise CannotDecide(f"an answer without a penalty is not served: {repeats}")
+    if find(repeats.json, "done") is not True:
         sent = f"POST /api/generate with num_predict {TOKENS}, to a model that repeats one token"
         received = f"done {find(repeats.json, 'done')}, done_reason {find(repeats.json, 'done_reason')}"
         yield Defect(sent, f"{received}: {find(repeats.json, 'response')}", "done true, done_reason length")

@@ -59,6 +59,7 @@ def check(options: Namespace) -> Iterator[Defect]:
         Row("DELETE", CHAT, b"", form, in_form),
     ]
     yield from wrong_rows(server, rows)
+    server.require_answers()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def check(options: Namespace) -> Iterator[Defect]:
     if not answer.rejected:
         sent = "a streamed chat of 40 000 words"
         yield Defect(sent, str(answer), "status 400 before the stream begins")
+    server.require_answers()
 
 
 if __name__ == "__main__":

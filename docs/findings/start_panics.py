@@ -33,11 +33,15 @@ def ready(port: int) -> bool:
 
 def check(options: Namespace) -> Iterator[Defect]:
     model = model_arguments(options.file)
+    if options.starts < 1:
+        raise CannotDecide(f"--starts {options.starts}: give 1 or more")
     for number in range(1, options.starts + 1):
         port = free_port()
         with started([options.program, "serve", "--port", str(port), *model]) as (process, output):
             wait_until(lambda process=process, port=port: process.poll() is not None or ready(port), 120)  # type: ignore[misc]
             code, log = process.poll(), output()
+            if code is None and not ready(port):
+                raise CannotDecide(f"start {number} was not ready within 120 s: {panic_line(log)}")
         if code == 101:
             yield Defect(
                 f"start {number} of mistralrs serve",

@@ -39,6 +39,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             )
         ],
     )
+    server.require_answers("/v1/completions", body | {"n": 1})
 
 
 if __name__ == "__main__":

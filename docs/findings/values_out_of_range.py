@@ -44,6 +44,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             for rule, fields in VALUES.items()
         ],
     )
+    server.require_answers()
 
 
 if __name__ == "__main__":

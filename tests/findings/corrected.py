@@ -33,14 +33,23 @@ def chunk(index: int = 0, **fields: Any) -> dict[str, Any]:
     }
 
 
+def is_usual(request: Request) -> bool:
+    """What a script sends to see that the server serves anything."""
+    return "harbour" in str(request.fields) or request.fields.get("n") == 1
+
+
 def rejects(request: Request) -> Response | None:
     """Whatever was sent on purpose; an empty object only asks for the route."""
+    if is_usual(request):
+        return chat()
     return error() if request.method == "POST" and request.fields else None
 
 
 def _openai_errors(request: Request) -> Response | None:
     if request.method == "GET" or (request.body == b"{}" and request.path == CHAT):
         return None
+    if is_usual(request):
+        return chat()
     return error(404 if request.path != CHAT or "nobody/knows-this" in str(request.fields) else 400)
 
 

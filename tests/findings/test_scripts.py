@@ -16,7 +16,7 @@ import pytest
 
 from tests.findings.behaviours import BEHAVIOURS
 from tests.findings.corrected import CORRECTED, chat, corrected
-from tests.findings.fake_server import Answer, Response, fake_server, recorded
+from tests.findings.fake_server import Answer, Request, Response, fake_server, recorded
 from tests.findings.programs import PROGRAMS
 from tests.python_programs import first_lines
 from tests.timeouts import PATIENCE
@@ -207,6 +207,26 @@ def missing_route(_request: object) -> Response:
 @pytest.mark.parametrize("name", ["mixed_answers", "embeddings", "responses_api", "unload", "ollama_errors"])
 def test_a_missing_route_is_not_decided(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert over_http(name, missing_route, monkeypatch) == 2
+
+
+def foreign_key(request: Request) -> Response:
+    return Response(200 if request.method == "GET" else 401)
+
+
+@pytest.mark.parametrize("name", OVER_HTTP)
+def test_a_server_that_rejects_all_is_never_without_the_defect(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_elsewhere(name)
+    assert over_http(name, foreign_key, monkeypatch) != 0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1", "host"])
+def test_a_wrong_address_is_one_line(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("mixed_answers", ["--url", url], monkeypatch, {}) == 2
+    assert capsys.readouterr().err == f"cannot decide: --url {url}: give one such as http://127.0.0.1:1234\n"
 
 
 @pytest.mark.parametrize("name", ["stop_sequences", "logit_bias", "tool_calls"])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import click
 import pytest
 
-from support.cli import main
+from support.cli import main, run
 from tests.style.reading import ROOT, kept_files
 from tests.timeouts import PATIENCE
 
@@ -45,7 +45,12 @@ WORDS = {
     "FILE.gguf": "",
 }
 SHORT = {"-t": "--tags", "-n": "--name"}
-FLAGS = ("--list", "--ci", "--strict", "--parallel", "--fail-fast", "--rerun-failed", "-v", "-s")
+FLAGS = {
+    name
+    for option in run.params
+    if isinstance(option, click.Option) and option.is_flag
+    for name in option.opts
+}
 # In the place of a server that is not there.
 LISTED = ("--list", "--target", "reference")
 
@@ -127,12 +132,12 @@ def selection(words: Sequence[str]) -> Selection:
 def commands_that_select(selections: Iterable[Selection]) -> list[list[str]]:
     """Few that name all: an unknown path, case or tag is an error, an unknown title lists nothing."""
     found = set(selections)
-    titles = {(one.paths, one.titles) for one in found if one.titles}
+    titles = {(one.paths, one.tags, title) for one in found for title in one.titles}
     return [
         [*{path for one in found for path in one.paths}],
         [word for case in {case for one in found for case in one.cases} for word in ("--case", case)],
         *(["--tags", tag] for tag in {tag for one in found for tag in one.tags}),
-        *([*paths, *(word for title in names for word in ("--name", title))] for paths, names in titles),
+        *([*paths, *(f"--tags={tag}" for tag in tags), "--name", title] for paths, tags, title in titles),
     ]
 
 
