@@ -88,7 +88,7 @@ def server_run(folder: Path) -> ServerRun:
         date, server = str(report["timestamp"])[:10], str(report["subject"]).replace("|", "\\|")
         code = report["exit_code"]
         missing = left_out(int(report["unselected"]), int(report["out_of_scope"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise MatrixError(f"{file} is no report of a run ({type(error).__name__}: {error})") from None
     if code not in COMPLETE_CODES:
         raise MatrixError(f"{file}: the run did not come to its end (exit code {code})")

@@ -76,7 +76,11 @@ def test_the_table_stands_between_the_marks(tmp_path: Path) -> None:
         with_table("no marks", [])
 
 
-@pytest.mark.parametrize("changes", [{"tests": 1}, {"tests": [{}]}, None], ids=["number", "empty", "missing"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"tests": 1}, {"tests": [{}]}, {"unselected": 1e999}, None],
+    ids=["number", "empty", "infinite", "missing"],
+)
 def test_what_is_no_report_is_one_line(tmp_path: Path, changes: dict[str, object] | None) -> None:
     folder = tmp_path / "missing" if changes is None else report(tmp_path, **changes)
     with pytest.raises(MatrixError, match=r"report\.json is no report of a run \(") as found:
