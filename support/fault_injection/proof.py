@@ -277,8 +277,10 @@ class Proof:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all was detected, without a false alarm."""
-        return len(self.detected) == len(self.injected) and not self.false_alarms
+        """Whether all was detected, without a false alarm; of nothing that was tried it says nothing."""
+        tried = bool(self.injected or self.harmless)
+        broken = any(result.detection == Detection.HARNESS for result in self.results)
+        return tried and not broken and len(self.detected) == len(self.injected) and not self.false_alarms
 
     def by_capability(self) -> dict[str, Counter[Detection]]:
         """How many faults of each capability had which verdict."""

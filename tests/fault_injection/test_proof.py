@@ -177,6 +177,19 @@ def test_one_false_alarm_of_several_runs_stays_one() -> None:
     assert lines[1].startswith("1 of the 6 runs of these variants raised one: at most 58.2%")
 
 
+def test_what_was_not_tried_proves_nothing() -> None:
+    variant = replace(FAULT, capability="harmless")
+    quiet, broken = FaultResult(variant, Detection.NO_ALARM), FaultResult(variant, Detection.HARNESS)
+
+    def complete(*results: FaultResult) -> bool:
+        return Proof(results, "a target", "today", "prove", 1.0).is_complete
+
+    assert complete(quiet)
+    assert not complete(quiet, broken)
+    assert not complete(FaultResult(variant, Detection.NOT_INJECTED))
+    assert not complete(FaultResult(FAULT, Detection.NOT_APPLICABLE))
+
+
 def test_bounds_are_exact() -> None:
     """By hand: 0.05 ** (1 / n) where all succeed, 1 - 0.05 ** (1 / n) where none does."""
     assert lower_bound(120, 120) == pytest.approx(0.05 ** (1 / 120))
