@@ -71,7 +71,8 @@ class Load:
 
     def cached(self) -> int:
         """Tokens of prompts that were not processed again."""
-        details = (_usage(one).get("prompt_tokens_details") or {} for one in self.exchanges)
+        good = (one for one in self.exchanges if one.status == 200)
+        details = (_usage(one).get("prompt_tokens_details") or {} for one in good)
         return sum(int(one.get("cached_tokens") or 0) for one in details)
 
 
