@@ -195,6 +195,10 @@ class Server:
         # A model that is not found has the same status.
         if found.status in (404, 405, 501) and route and b"model" not in found.body:
             raise CannotDecide(f"{options.url} does not serve {route}: {found}")
+        listed = find(self.send("GET", "/v1/models").json, "data") if self.model != "default" else None
+        names = [str(find(one, "id")) for one in listed] if isinstance(listed, list) else []
+        if names and self.model not in (*names, *(name.removesuffix(":latest") for name in names)):
+            raise CannotDecide(f"{options.url} has no model {self.model}; it has {', '.join(names)}")
 
     def connection(self) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port

@@ -16,7 +16,7 @@ import pytest
 
 from tests.findings.behaviours import BEHAVIOURS
 from tests.findings.corrected import CORRECTED, chat, corrected
-from tests.findings.fake_server import Answer, Request, Response, fake_server, recorded
+from tests.findings.fake_server import Answer, Request, Response, as_json, fake_server, recorded
 from tests.findings.programs import PROGRAMS
 from tests.python_programs import first_lines
 from tests.timeouts import PATIENCE
@@ -70,7 +70,7 @@ def exit_code(
     return ended.value.code
 
 
-def over_http(name: str, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> int:
+def over_http(name: str, answer: Answer, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     constants = (
         BEHAVIOURS[name].constants
         if name in BEHAVIOURS
@@ -80,7 +80,7 @@ def over_http(name: str, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> int
     )
     process = ["--pid", str(os.getpid())] if name == "prefix_cache_memory" else []
     with fake_server(answer) as url:
-        return exit_code(name, ["--url", url, *process], monkeypatch, constants)
+        return exit_code(name, ["--url", url, *process, *words], monkeypatch, constants)
 
 
 def program(folder: Path, text: str) -> str:
@@ -232,3 +232,16 @@ def test_a_wrong_address_is_one_line(
 @pytest.mark.parametrize("name", ["stop_sequences", "logit_bias", "tool_calls"])
 def test_another_model_is_not_decided(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert over_http(name, lambda _request: chat("Hello!"), monkeypatch) == 2
+
+
+@pytest.mark.parametrize("name", ["content_parts", "logprobs", "json_object", "cached_prompts"])
+def test_a_model_that_the_server_does_not_have_is_not_decided(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(request: Request) -> Response:
+        if request.path == "/v1/models":
+            return as_json({"object": "list", "data": [{"id": "default"}, {"id": "real"}]})
+        return Response(200) if request.method == "GET" else as_json({"message": "no such model"}, 404)
+
+    assert over_http(name, answer, monkeypatch, "--model", "absent") == 2
+    assert "has no model absent; it has default, real" in capsys.readouterr().err
