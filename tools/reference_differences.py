@@ -78,7 +78,9 @@ def _documents(exchange: Exchange) -> Iterator[Json]:
 
 
 def _paths(value: Json, path: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
+    if value == [] or value == {}:
+        yield f"{path} empty {'list' if value == [] else 'object'}".strip()
+    elif isinstance(value, dict):
         for key, part in value.items():
             yield from _paths(part, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list):

@@ -40,6 +40,7 @@ def test_the_form_has_paths_and_types_but_no_values() -> None:
         (exchange(b'{"a": 1}'), []),
         (exchange(b'{"a": 7}'), []),
         (exchange(b'{"a": "7"}'), ["only here: a number", "only real: a string"]),
+        (exchange(b'{"a": []}'), ["only here: a number", "only real: a empty list"]),
         (exchange(b'{"a": 1}', 422), ["status 200, real 422"]),
         (exchange(b"", headers={}), ["media type application/json, real none", "only here: a number"]),
     ],
