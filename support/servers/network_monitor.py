@@ -41,6 +41,7 @@ class NetworkMonitor:
         self._thread.start()
         self._earlier = {process.pid for process in process_tree(os.getpid())}
         self._seen: set[tuple[int, str]] = set()
+        self._looking = threading.Lock()
         self._watching = SamplingThread("connection-monitor", self._watch)
         self._watching.start()
 
@@ -64,6 +65,8 @@ class NetworkMonitor:
     def check_attempts(self, *, expected: bool) -> None:
         """There was an attempt to connect, or there was none."""
         self._synchronize()
+        # What has happened since the last poll; and an error that has ended the polling comes here again.
+        self._look()
         if expected:
             if not self.attempts:
                 raise CheckFailed("the program looks for a missing model, but the monitor saw no connection")
@@ -84,6 +87,10 @@ class NetworkMonitor:
 
     def _watch(self) -> None:
         while not self._watching.stopping.wait(POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        with self._looking:
             for process in process_tree(os.getpid()):
                 if process.pid not in self._earlier:
                     self._record_connections(process)
