@@ -14,7 +14,6 @@ import argparse
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.programs.process import CommandTimeout, run_command
+from tools.kept_files import PROJECT, kept_files
 
-PROJECT = Path(__file__).resolve().parents[1]
 EXPLAINED = PROJECT / "tests" / "surviving_mutants.toml"
 MUTMUT = (sys.executable, "-m", "mutmut")
 REMEDY = "python3 tools/setup.py --group mutation"
@@ -133,17 +132,10 @@ def lost_ids() -> list[str]:
 
 def copy_checkout(target: Path) -> None:
     """All files that git knows: mutmut writes beside them, and a test may not find the reports of a run."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (PROJECT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, target / name)
+    for file in kept_files():
+        copy = target / file.relative_to(PROJECT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
 
 
 def results(copy: Path) -> Iterator[tuple[str, str]]:

@@ -16,24 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import COMPLETE_CODES
-from support.results.safe_text import left_out
+from support.results.safe_text import counted, left_out
+from support.runner.selection import FOLDERS
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 BEGIN, END = "<!-- servers: begin -->\n", "<!-- servers: end -->"
 # Columns by the names of capabilities in the reports.
-CAPABILITIES: Mapping[str, str] = {
-    "binary_health": "binary",
-    "model_loading": "loading",
-    "openai_api": "api",
-    "ollama_api": "ollama",
-    "terminal_chat": "terminal",
-    "mcp": "mcp",
-    "parity": "parity",
-    "aider": "aider",
-    "monitoring": "monitoring",
-    "performance": "performance",
-}
+CAPABILITIES: Mapping[str, str] = {Path(folder).name: suite for suite, folder in FOLDERS.items()}
 PASSED, FAILED, KNOWN = "passed", "failed", "known_issue"
 SKIPPED = "skipped"
 
@@ -70,12 +60,8 @@ def main(folders: Sequence[str]) -> int:
         print(f"server_matrix: {error}", file=sys.stderr)
         return 2
     README.write_text(text, encoding="utf-8")
-    print(f"server_matrix: {counted_runs(folders)} in {README.name}")
+    print(f"server_matrix: {counted(len(folders), 'run')} in {README.name}")
     return 0
-
-
-def counted_runs(folders: Sequence[str]) -> str:
-    return "1 run" if len(folders) == 1 else f"{len(folders)} runs"
 
 
 def server_run(folder: Path) -> ServerRun:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from support.programs.process import CommandTimeout, run_command
+from tools.kept_files import PROJECT, kept_files
 
-PROJECT = Path(__file__).resolve().parents[1]
 SITE = PROJECT / "reports" / "site"
 CONFIGURATION = PROJECT / "docs" / "site.yml"
 BUILD_SECONDS = 120.0
@@ -57,7 +56,7 @@ def _may_be_replaced(site: Path) -> bool:
 
 def copy_pages(folder: Path) -> None:
     """The documents that git keeps, and each file that they link to."""
-    for page in _pages():
+    for page in kept_files("*.md"):
         text = page.read_text(encoding="utf-8")
         target = folder / page.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,17 +65,6 @@ def copy_pages(folder: Path) -> None:
             copy = folder / linked.relative_to(PROJECT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(linked, copy)
-
-
-def _pages() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=BUILD_SECONDS,
-    )
-    return [PROJECT / name for name in listed.stdout.split("\0") if name]
 
 
 def _link(page: Path, match: re.Match[str]) -> str:

@@ -298,6 +298,17 @@ def wrong_rows(server: Server, rows: Iterable[Row]) -> Iterator[Defect]:
             yield Defect(row.sent or f"{row.method} {row.path} {body}", row.shown(answer), row.expected)
 
 
+def wrong_chats(
+    server: Server,
+    checks: Iterable[tuple[dict[str, Any], str, Callable[[Answer], bool]]],
+    shown: Callable[[Answer], str] = brief,
+) -> Iterator[Defect]:
+    """Rows of the chat route: body, what is expected, and whether an answer is right."""
+    path = "/v1/chat/completions"
+    rows = [Row("POST", path, body, expected, right, shown=shown) for body, expected, right in checks]
+    yield from wrong_rows(server, rows)
+
+
 def together(tasks: Sequence[Callable[[], Answer]]) -> list[Answer]:
     """All at the same moment."""
     with ThreadPoolExecutor(len(tasks)) as pool:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Answer, Defect, Row, Server, find, run, wrong_rows
+from _client import Answer, Defect, Server, find, run, wrong_chats
 
 CONTENT = "choices.0.logprobs.content"
 
@@ -60,11 +60,7 @@ def check(options: Namespace) -> Iterator[Defect]:
         (usual | {"top_logprobs": 2}, "alternatives with the text of their token", named),
         (usual | {"stream": True}, '{"content": [...]} in each chunk', streamed),
     )
-    rows = [
-        Row("POST", "/v1/chat/completions", body, expected, right, shown=shown)
-        for body, expected, right in checks
-    ]
-    yield from wrong_rows(server, rows)
+    yield from wrong_chats(server, checks, shown)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Answer, Defect, Row, Server, find, run, wrong_rows
+from _client import Answer, Defect, Server, find, run, wrong_chats
 
 
 def one_role(answer: Answer) -> bool:
@@ -51,11 +51,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             usage_apart,
         ),
     )
-    rows = [
-        Row("POST", "/v1/chat/completions", body, expected, right, shown=shown)
-        for body, expected, right in checks
-    ]
-    yield from wrong_rows(server, rows)
+    yield from wrong_chats(server, checks, shown)
 
 
 if __name__ == "__main__":

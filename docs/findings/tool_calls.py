@@ -17,7 +17,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from _client import Answer, Defect, Row, Server, find, run, wrong_rows
+from _client import Answer, Defect, Server, find, run, wrong_chats
 
 
 def tool(name: str, **properties: str) -> dict[str, Any]:
@@ -60,11 +60,7 @@ def check(options: Namespace) -> Iterator[Defect]:
             lambda answer: calls(answer) == ["get_weather"],
         ),
     )
-    rows = [
-        Row("POST", "/v1/chat/completions", body, expected, right, shown=shown)
-        for body, expected, right in checks
-    ]
-    yield from wrong_rows(server, rows)
+    yield from wrong_chats(server, checks, shown)
 
 
 if __name__ == "__main__":

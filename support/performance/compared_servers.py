@@ -24,7 +24,7 @@ from support.performance.comparison import (
     compare,
 )
 from support.performance.comparison_report import csv_text, lines
-from support.performance.limits import MOST_OTHERS
+from support.performance.limits import MOST_OTHERS, not_judged
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
 from support.performance.ratio import FEWEST_ROUNDS, Ratio
@@ -104,9 +104,7 @@ def _require_ratios(comparison: Comparison, *, equal: bool) -> None:
         failed = [load for loads in comparison.rounds for load in loads if load.failed]
         if all(load.only_timed_out and load.others > MOST_OTHERS for load in failed):
             others = max(load.others for load in failed)
-            raise NotSupported(
-                f"not judged, other programs had {others:.0%} of the CPU: {comparison.failure}"
-            )
+            raise NotSupported(not_judged(others, comparison.failure))
         raise CheckFailed(comparison.failure)
     reasons = [*comparison.workload_differences[:3], comparison.other_texts]
     if not comparison.has_ratios:

@@ -23,8 +23,8 @@ from pathlib import Path
 from support.errors import SettingsError, TargetError
 from support.performance.load.plan import ApiName, LoadPlan
 from support.performance.load.program import LoadResult, run_load
-from support.performance.load.record import Failure, RequestRecord
-from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, WHOLE, LoadFigures
+from support.performance.load.record import RequestRecord
+from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, WHOLE, LoadFigures, only_timed_out
 from support.performance.load_table import Sender
 from support.performance.percentiles import nearest_rank
 from support.performance.plain_usage import with_usage
@@ -136,7 +136,7 @@ class RoundOfTarget:
     @property
     def only_timed_out(self) -> bool:
         """Whether what failed had not ended in time: a matter of speed."""
-        return bool(self.failed) and all(one.failure is Failure.TIMEOUT for one in self.failed)
+        return only_timed_out(self.failed)
 
     @cached_property
     def texts(self) -> Mapping[int, str]:

@@ -31,6 +31,11 @@ from support.performance.resources import MIB
 MOST_OTHERS = 0.25
 
 
+def not_judged(others: float, what: str) -> str:
+    """The reason for a failure that may be that of other programs, which had this share of the CPU."""
+    return f"not judged, other programs had {others:.0%} of the CPU: {what}"
+
+
 def _milliseconds(metric: str) -> Callable[[RequestRecord], float | None]:
     def of(request: RequestRecord) -> float | None:
         time = LATENCIES[metric](request)

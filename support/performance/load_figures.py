@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from support.performance.load.clock import SECOND
 from support.performance.load.program import LoadResult
-from support.performance.load.record import RequestRecord
+from support.performance.load.record import Failure, RequestRecord
 
 MILLISECOND = SECOND // 1000
 FIRST_TOKEN, PER_TOKEN, WHOLE = "time to first token", "inter-token latency", "end-to-end latency"
@@ -19,6 +19,11 @@ LATENCIES: Mapping[str, Callable[[RequestRecord], float | None]] = {
     PER_TOKEN: lambda request: request.itl_ns,
     WHOLE: lambda request: request.e2e_ns,
 }
+
+
+def only_timed_out(failed: Sequence[RequestRecord]) -> bool:
+    """Whether what failed has not ended in time: a matter of speed."""
+    return bool(failed) and all(one.failure is Failure.TIMEOUT for one in failed)
 
 
 @dataclass(frozen=True)

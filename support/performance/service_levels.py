@@ -14,12 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported
-from support.performance.limits import MOST_OTHERS, Judgement, Threshold
+from support.performance.limits import MOST_OTHERS, Judgement, Threshold, not_judged
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
-from support.performance.load.record import Failure
 from support.performance.load.summary import turn_lines
-from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN
+from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, only_timed_out
 from support.performance.measured_load import FIGURES, GAP_RATIO, MeasuredLoad, Round
 from support.performance.percentiles import Verdict, nearest_rank
 from support.performance.resources import MIB, ResourceUse
@@ -60,9 +59,7 @@ class MeasuredLoads:
             raise CheckFailed(f"{what}: {Verdict.FAIL.value}: {_joined(certain)}")
         if failed:
             most = max(one.others for one in failed)
-            raise NotSupported(
-                f"{what}: not judged, other programs had {most:.0%} of the CPU: {_joined(failed)}"
-            )
+            raise NotSupported(f"{what}: {not_judged(most, _joined(failed))}")
         if open_ones:
             raise NotSupported(f"{what}: {Verdict.NOT_ENOUGH_EVIDENCE.value}: {_joined(open_ones)}")
 
@@ -103,9 +100,8 @@ class MeasuredLoads:
                     f"{load.name}: {len(failed)} of {counted(len(load.figures.requests), 'request')} failed:"
                     f" {'; '.join(kinds[:3])}"
                 )
-                # Those that have not ended in time are a matter of speed.
-                if load.others > MOST_OTHERS and all(one.failure is Failure.TIMEOUT for one in failed):
-                    raise NotSupported(f"not judged, other programs had {load.others:.0%} of the CPU: {text}")
+                if load.others > MOST_OTHERS and only_timed_out(failed):
+                    raise NotSupported(not_judged(load.others, text))
                 raise CheckFailed(text)
 
     def _require_valid(self, thresholds: Sequence[Threshold]) -> None:

@@ -105,6 +105,13 @@ def skip_elsewhere(name: str) -> None:
         pytest.skip("needs Linux")
 
 
+def require_defect(code: int, output: str) -> None:
+    """The exit code, and a line for each wrong response."""
+    lines = output.splitlines()
+    assert code == 1, lines
+    assert all(LINE.fullmatch(line) for line in lines), lines
+
+
 @pytest.mark.parametrize("name", OVER_HTTP)
 def test_a_server_with_the_defect_is_recognised(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -112,9 +119,7 @@ def test_a_server_with_the_defect_is_recognised(
     skip_elsewhere(name)
     answer = BEHAVIOURS[name].server(defect=True) if name in BEHAVIOURS else recorded(name)
     code = over_http(name, answer, monkeypatch)
-    lines = capsys.readouterr().out.splitlines()
-    assert code == 1, lines
-    assert all(LINE.fullmatch(line) for line in lines), lines
+    require_defect(code, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", OVER_HTTP)
@@ -133,9 +138,7 @@ def test_a_program_with_the_defect_is_recognised(
     name: str, model_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = with_program(name, PROGRAMS[name].defective, model_file, monkeypatch)
-    lines = capsys.readouterr().out.splitlines()
-    assert code == 1, lines
-    assert all(LINE.fullmatch(line) for line in lines), lines
+    require_defect(code, capsys.readouterr().out)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a program of a test is a POSIX script")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -52,19 +51,6 @@ def slug(heading: str) -> str:
 
 def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree(file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-
-
-def kept_files(*, new: bool = True) -> list[Path]:
-    """The files that git keeps, or with `new` would keep."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co" if new else "-c", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        timeout=120,
-    )
-    files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
-    return [file for file in files if file.is_file()]
 
 
 @dataclass(frozen=True)

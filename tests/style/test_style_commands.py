@@ -18,8 +18,9 @@ import click
 import pytest
 
 from support.cli import main, run
-from tests.style.reading import ROOT, kept_files
+from tests.style.reading import ROOT
 from tests.timeouts import PATIENCE
+from tools.kept_files import kept_files
 
 INDENTED = re.compile(r"^ {4,}(\S.*)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")

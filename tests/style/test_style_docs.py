@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.style.reading import ROOT, SUPPORT, kept_files, named, slug
+from tests.style.reading import ROOT, SUPPORT, named, slug
+from tools.kept_files import kept_files
 
 ARCHITECTURE = ROOT / "docs/architecture.md"
 DOCUMENTS = [file for file in kept_files() if file.suffix == ".md"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.style.reading import ROOT, kept_files, named
+from tests.style.reading import ROOT, named
+from tools.kept_files import kept_files
 
 # Written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.}*)])/(?:root|work|home/[a-z_][\w-]*|Users/\w+)(?![\w-])")
