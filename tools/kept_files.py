@@ -10,7 +10,7 @@ LIST_SECONDS = 120.0
 
 
 def kept_files(*patterns: str, new: bool = True) -> list[Path]:
-    """Those that are there; with `new`, also new ones. `patterns`: of git, such as `*.md`; all without one."""
+    """Those that are there; with `new`, also new ones. `patterns`: of git, such as `*.md`; else all."""
     listed = subprocess.run(
         ["git", "ls-files", "-co" if new else "-c", "--exclude-standard", "-z", *patterns],
         cwd=PROJECT,
