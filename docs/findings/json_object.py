@@ -10,10 +10,11 @@ Received: status 422, an unknown variant. 0.8.19 and later have it.
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Defect, Row, Server, run, wrong_rows
+from _client import Answer, Defect, Row, Server, find, run, wrong_rows
 
 
 def check(options: Namespace) -> Iterator[Defect]:
@@ -23,8 +24,18 @@ def check(options: Namespace) -> Iterator[Defect]:
     )
     yield from wrong_rows(
         server,
-        [Row("POST", "/v1/chat/completions", body, "200 and a JSON object", lambda answer: answer.served)],
+        [Row("POST", "/v1/chat/completions", body, "200 and a JSON object", is_object)],
     )
+
+
+def is_object(answer: Answer) -> bool:
+    """Or the beginning of one, where `max_tokens` ended it."""
+    if not answer.served or find(answer.json, "choices.0.finish_reason") == "length":
+        return answer.served and answer.text.lstrip().startswith("{")
+    try:
+        return isinstance(json.loads(answer.text), dict)
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pkgutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,9 @@ def _run(
         main(sys.argv[1:])
     except SystemExit as end:
         return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - this process was forked: above it is the other one's code
+        traceback.print_exc()
+        return 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

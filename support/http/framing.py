@@ -178,13 +178,13 @@ def _error_message(name: str, data: str) -> str:
         # mistral.rs 0.8.1 sends the message alone. What begins as JSON is broken JSON.
         return "" if data == DONE or data.lstrip()[:1] in ("{", "[", '"', "") else data
     if not isinstance(document, dict):
-        return ""
+        return data if name == "error" else ""
     # The Responses API, and OpenAI's form of other servers, have the error one level below.
     choices = document.get("choices")
     places = [document, document.get("response"), *(choices if isinstance(choices, list) else ())]
     error = next((place["error"] for place in places if isinstance(place, dict) and place.get("error")), None)
     if not error and (name == "error" or "error" in (document.get("type"), document.get("object"))):
-        error = document
+        error = document or "no message"
     if not error and set(document) <= {"detail", "message", "code", "status"}:
         # FastAPI, Go and Rust frameworks.
         texts = (document.get("detail"), document.get("message"))

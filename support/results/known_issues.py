@@ -165,7 +165,7 @@ class KnownIssues:
         if not file.exists():
             return cls(())
         try:
-            document = tomllib.loads(read_regular_file(file).decode())
+            document = tomllib.loads(read_regular_file(file).decode("utf-8-sig"))
             if set(document) - {TABLE}:
                 raise ValueError(f"entries are [[{TABLE}]], not {', '.join(sorted(document))}")
             rows = document.get(TABLE, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,8 @@ def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
         failed = [record.location for record in read_records(records) if record.gates]
     else:
         raise SettingsError(f"no report of an earlier run in {reports}; run once without --rerun-failed")
+    if lines := [name for name in paths if re.search(r":\d+$", name)]:
+        raise SettingsError(f"--rerun-failed takes files and folders; leave out the line of {lines[0]}")
     places = [Path(name.rstrip("/")) for name in paths]
     chosen = [
         place

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import pytest
+
 from support.fault_injection.suite_process import ProcessFault, SuiteProcess
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
@@ -45,6 +47,15 @@ def test_the_clock_is_set_ahead_in_steps_and_only_there(tmp_path: Path) -> None:
 
     assert ended(run(tmp_path, read, ProcessFault(clock_step=3600))) == 7
     assert time.time.__module__ == "time"
+
+
+def test_an_unexpected_error_leaves_its_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_: Sequence[str]) -> NoReturn:
+        raise LookupError("no such thing")
+
+    with capsys.disabled():
+        assert ended(run(tmp_path, fail)) == 1
+    assert "LookupError: no such thing" in (tmp_path / "output.txt").read_text()
 
 
 def test_an_interruption_lets_it_end_in_order(tmp_path: Path) -> None:

@@ -237,6 +237,14 @@ def test_another_model_is_not_decided(name: str, monkeypatch: pytest.MonkeyPatch
     assert over_http(name, lambda _request: chat("Hello!"), monkeypatch) == 2
 
 
+@pytest.mark.parametrize("text", ["Blue.", "[1]", ""])
+def test_a_text_that_is_no_json_object_is_the_defect(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: Request) -> Response:
+        return chat(text) if request.fields else as_json({})
+
+    assert over_http("json_object", answer, monkeypatch) == 1
+
+
 @pytest.mark.parametrize("name", ["content_parts", "logprobs", "json_object", "cached_prompts"])
 def test_a_model_that_the_server_does_not_have_is_not_decided(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

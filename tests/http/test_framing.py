@@ -139,6 +139,8 @@ def test_a_broken_frame_is_described_with_its_number(body: bytes, message: str) 
             b'data: {"detail": "engine died", "message": "x", "code": 1, "status": 500}\n\n',
             "event 1: engine died",
         ),
+        (b"event: error\ndata: {}\n\n", "event 1: no message"),
+        (b"event: error\ndata: [1]\n\n", "event 1: [1]"),
         (b" \n{}\n\n\xff\n", "event 2: \ufffd"),
         (f"data: {'x' * 201}\n\n".encode(), f"event 1: {'x' * 199}…"),
     ],

@@ -242,6 +242,12 @@ def test_a_list_in_another_encoding_is_one_line(tmp_path: Path) -> None:
         KnownIssues.load(tmp_path / "known_issues.toml")
 
 
+def test_a_byte_order_mark_is_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "known_issues.toml"
+    file.write_text(GOOD, encoding="utf-8-sig")
+    assert KnownIssues.load(file).entries == load(tmp_path, GOOD).entries
+
+
 def test_the_entry_of_a_scenario_alone_has_the_failures_of_its_steps(tmp_path: Path) -> None:
     text = GOOD.replace('checks = ["openai.chat.model.unknown"]\n', "").replace(f"{ROW},", "")
     first, second = load(tmp_path, text).entries

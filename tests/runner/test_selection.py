@@ -206,6 +206,8 @@ def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rerun.failed_locations(tmp_path, ["b/"]) == ["b/x.feature:5"]
     with pytest.raises(NothingSelected, match="in c"):
         rerun.failed_locations(tmp_path, ["c"])
+    with pytest.raises(SettingsError, match="leave out the line of a"):
+        rerun.failed_locations(tmp_path, ["a/x.feature:3"])
 
 
 @pytest.mark.parametrize(
