@@ -176,7 +176,9 @@ USER = [{"role": "user", "content": "hi"}]
         (b'{"messages":[],"temperature":1e400}', 400, None, "number out of range"),
         (b'{"messages":[],"n":1,"n":2}', 422, "n", "duplicate field `n`"),
         (b'{"\\ud800":1,"\\ud800":2}', 400, None, "JSON"),
-        # Only of the body itself, whatever was read before it.
+        (b'{"messages":[{"role":"user","role":"user"}]}', 422, "messages.0.role", "duplicate field `role`"),
+        # Of the fields that are known.
+        (b'{"a":1,"a":2,"messages":5}', 422, "messages", "messages"),
         (b'{"other":{' + b'"a":{"x":1,"x":2},' * 100 + b'"a":3}}', 422, "messages", "missing field"),
         ({}, 422, "messages", "missing field `messages`"),
         ({"messages": 5}, 422, "messages", "messages"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
@@ -35,26 +36,11 @@ class FieldError(Exception):
 
 
 def parse_json(raw: bytes) -> Json:
-    """The value of a body. Raises `JsonError`, also for NaN, huge numbers, lone surrogates and deep nesting.
-
-    A field that is there twice is a `FieldError`.
-    """
-    # Of the last object that was read, which is the body itself if that is one.
-    last: JsonObject | None = None
-    repeated: str | None = None
-
-    def object_of(pairs: list[tuple[str, Json]]) -> JsonObject:
-        nonlocal last, repeated
-        last, repeated = dict(pairs), None
-        if len(last) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated = next(name for name in names if names.count(name) > 1)
-        return last
-
+    """The value of a body. Raises `JsonError`, also for NaN, huge numbers, lone surrogates, deep nesting."""
     try:
         value = json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=object_of,
+            object_pairs_hook=_object,
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
@@ -65,9 +51,21 @@ def parse_json(raw: bytes) -> Json:
         raise JsonError("lone surrogate in a string") from None
     except ValueError as error:
         raise JsonError(str(error)) from None
-    if value is last and repeated is not None:
-        raise FieldError(repeated, f"duplicate field `{repeated}`")
     return value
+
+
+class _RepeatedFields(dict[str, Json]):
+    """An object in which these fields are there twice; it has the last value of each."""
+
+    def __init__(self, pairs: list[tuple[str, Json]]) -> None:
+        super().__init__(pairs)
+        names = Counter(name for name, _ in pairs)
+        self.repeated = [name for name, count in names.items() if count > 1]
+
+
+def _object(pairs: list[tuple[str, Json]]) -> JsonObject:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _RepeatedFields(pairs)
 
 
 def _refuse_constant(name: str) -> Json:
@@ -189,12 +187,15 @@ def text_or(reader: Reader) -> Reader:
 
 
 def object_of(readers: Mapping[str, Reader], required: Collection[str] = ()) -> Reader:
-    """An object with these fields: absent ones are None unless required, others are ignored."""
+    """An object with these fields, once each: absent ones are None unless required, others are ignored."""
 
     def read(value: object, field: str) -> JsonObject:
         if not isinstance(value, dict):
             raise FieldError(field, "Input should be an object")
         prefix = f"{field}." if field else ""
+        for name in value.repeated if isinstance(value, _RepeatedFields) else ():
+            if name in readers:
+                raise FieldError(prefix + name, f"duplicate field `{name}`")
         fields = dict.fromkeys(readers)
         for name, reader in readers.items():
             if name in value:
