@@ -6,6 +6,7 @@ tests/surviving_mutants.toml has those that change no verdict, each with its rea
 entry that fits none, is printed, and the exit code is 1.
 
 `--limit SECONDS`: of the whole, 1800 by default; what was not tried within it is an error (exit code 2).
+`--module FILE`: one of the modules alone, such as support/results/decision.py; several times for several.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ KILLED, SURVIVED, NO_TESTS = "killed", "survived", "no tests"
 FOUND = (KILLED, "timeout", "segfault")
 _RESULT = re.compile(r"^\s+(\S+): ([\w ]+)$", re.MULTILINE)
 # `support.results.decision.x_causes__mutmut_4`; a method is `xǁDecisionǁmarked__mutmut_1`.
-_NAME = re.compile(r"^(?P<module>[\w.]+)\.xǁ?_?(?P<function>.+?)__mutmut_\d+$")
+_NAME = re.compile(r"^[\w.]+\.xǁ?_?(?P<function>.+?)__mutmut_\d+$")
 
 # As mutmut does: all tests in one process, then some of them by their ids in the same one.
 _COLLECT_TWICE = """
@@ -86,7 +87,12 @@ class Explanation:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--limit", type=float, default=LIMIT_SECONDS)
-    limit = parser.parse_args(arguments).limit
+    parser.add_argument("--module", action="append", default=[], metavar="FILE", dest="modules")
+    parsed = parser.parse_args(arguments)
+    limit, modules = parsed.limit, parsed.modules
+    if unknown := sorted(set(modules) - set(settings()["only_mutate"])):
+        print(f"mutation: not in [tool.mutmut] of pyproject.toml: {', '.join(unknown)}", file=sys.stderr)
+        return 2
     if importlib.util.find_spec("mutmut") is None:
         print(f"mutation: mutmut is not installed: {REMEDY}", file=sys.stderr)
         return 2
@@ -103,18 +109,36 @@ def main(arguments: Sequence[str]) -> int:
         copy = Path(folder, "project")
         copy_checkout(copy)
         try:
-            run_command([*MUTMUT, "run", "--max-children", "2"], within=limit, cwd=copy)
+            names = [f"{module.removesuffix('.py').replace('/', '.')}.x*" for module in modules]
+            run_command([*MUTMUT, "run", "--max-children", "2", *names], within=limit, cwd=copy)
         except CommandTimeout as error:
             print(f"mutation: not finished within {limit:g} s: {error}", file=sys.stderr)
             return 2
-        statuses = dict(results(copy))
+        statuses = of_modules(dict(results(copy)), modules)
         if not statuses:
             print(
                 "mutation: mutmut has changed nothing; see [tool.mutmut] in pyproject.toml", file=sys.stderr
             )
             return 2
         survivors = [shown(copy, name) for name, status in statuses.items() if status not in FOUND]
-    return report(statuses, survivors, explanations, time.monotonic() - started)
+    return report(statuses, survivors, explanations, time.monotonic() - started, modules=modules)
+
+
+def settings() -> dict[str, list[str]]:
+    """`[tool.mutmut]` of pyproject.toml."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = project["tool"]["mutmut"]
+    return found
+
+
+def module_of(name: str) -> str:
+    """The file of the module of a change, by mutmut's name of the change."""
+    return f"{name.rpartition('.x')[0].replace('.', '/')}.py"
+
+
+def of_modules(statuses: dict[str, str], modules: Collection[str]) -> dict[str, str]:
+    """The changes of these modules; of all without any."""
+    return {name: status for name, status in statuses.items() if not modules or module_of(name) in modules}
 
 
 def lost_ids() -> list[str]:
@@ -122,8 +146,7 @@ def lost_ids() -> list[str]:
 
     An id that a function has made (`ids=repr`) and that has a backslash is another one in a second run.
     """
-    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
-    selection = settings["pytest_add_cli_args_test_selection"]
+    selection = settings()["pytest_add_cli_args_test_selection"]
     done = run_command(
         [sys.executable, "-c", _COLLECT_TWICE, *selection], within=COLLECT_SECONDS, cwd=PROJECT
     )
@@ -146,12 +169,11 @@ def results(copy: Path) -> Iterator[tuple[str, str]]:
 def shown(copy: Path, name: str) -> Mutant:
     found = _NAME.match(name)
     assert found is not None, name
-    module = f"{found['module'].replace('.', '/')}.py"
     function = found["function"].replace("ǁ", ".")
     done = run_command([*MUTMUT, "show", name], within=SHOW_SECONDS, cwd=copy)
     lines = [line for line in done.stdout.splitlines() if not line.startswith(("---", "+++"))]
     removed, added = (tuple(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
-    return Mutant(name, module, function, removed, added)
+    return Mutant(name, module_of(name), function, removed, added)
 
 
 def load_explanations(file: Path) -> list[Explanation]:
@@ -160,13 +182,21 @@ def load_explanations(file: Path) -> list[Explanation]:
 
 
 def report(
-    statuses: dict[str, str], survivors: Sequence[Mutant], explanations: Sequence[Explanation], seconds: float
+    statuses: dict[str, str],
+    survivors: Sequence[Mutant],
+    explanations: Sequence[Explanation],
+    seconds: float,
+    *,
+    modules: Collection[str] = (),
 ) -> int:
+    """Prints the result; the exit code. `modules`: those that were changed, empty for all."""
+    # Without the survivors of the other modules, an explanation of theirs fits none.
+    required = [each for each in explanations if not modules or each.module in modules]
     unexplained = [one for one in survivors if not any(each.fits(one) for each in explanations)]
-    unused = [each for each in explanations if not any(each.fits(one) for one in survivors)]
+    unused = [each for each in required if not any(each.fits(one) for one in survivors)]
     open_ones = Counter(one.module for one in unexplained)
     kept = Counter(one.module for one in survivors)
-    changes = Counter(f"{name.rpartition('.x')[0].replace('.', '/')}.py" for name in statuses)
+    changes = Counter(map(module_of, statuses))
     print(f"{'module':48} {'changes':>8} {'found':>8} {'explained':>10} {'not found':>10}")
     for module, count in sorted(changes.items()):
         explained = kept[module] - open_ones[module]
