@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from support.conformance.contract import CLOCK_SLACK_SECONDS
+from support.conformance.oracles import ollama as oracle
 from support.conformance.oracles.ollama import CONTRACTS, OLLAMA, normalize, unix_seconds
 from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from tests.conformance import samples
@@ -27,6 +33,9 @@ METRICS = {
 }
 DETAILS = samples.OLLAMA_DETAILS
 ENTRY = {"name": "tiny:latest", "model": "tiny:latest", "size": 5, "digest": "a" * 64, "details": DETAILS}
+# What /api/show has to have: docs/api.md, "Show Model Information"; the keys are those of the GGUF format.
+INFO = {"general.architecture": "llama", "llama.context_length": 1}
+SHOW = {"details": DETAILS, "model_info": INFO, "capabilities": ["completion"], "modified_at": NOW}
 
 
 def generate(**fields: Any) -> dict[str, Any]:
@@ -58,6 +67,19 @@ def check(contract: str, document: Any) -> None:
     CONTRACTS[contract].check(stream(document) if contract.endswith("stream") else whole(document))
 
 
+def tags(**fields: Any) -> dict[str, Any]:
+    return {"models": [{**ENTRY, "modified_at": NOW, **fields}]}
+
+
+def ps(**fields: Any) -> dict[str, Any]:
+    return {"models": [{**ENTRY, "expires_at": NOW, "size_vram": 0, "context_length": 4096, **fields}]}
+
+
+def show(**model_info: Any) -> dict[str, Any]:
+    """With these values in the details of its model file."""
+    return {**SHOW, "model_info": {**INFO, **model_info}}
+
+
 def embed(**fields: Any) -> dict[str, Any]:
     return {"model": "tiny", "embeddings": [[0.6, 0.8]], "total_duration": 900_000, **fields}
 
@@ -80,6 +102,11 @@ GOOD: list[tuple[str, Any]] = [
             thinking="Well", logprobs=[{"token": "Hello you", "logprob": -0.5, "bytes": [*b"Hello you"]}]
         ),
     ),
+    # A token that is a part of a character: its bytes are no text.
+    (
+        "generate",
+        generate(response="\ufffd", logprobs=[{"token": "\ufffd", "logprob": -0.5, "bytes": [226]}]),
+    ),
     ("generate stream", lines("Hello", " you")),
     ("generate stream", lines(done_reason="length")),
     (
@@ -95,9 +122,11 @@ GOOD: list[tuple[str, Any]] = [
     ("embed", {"model": "tiny", "embeddings": []}),
     *((contract, make(total_duration=LONG_ENOUGH)) for contract, make in TIMED.items()),
     ("embeddings", {"embedding": [3.0, 4.0]}),
-    ("tags", {"models": [{**ENTRY, "modified_at": NOW}]}),
+    ("tags", tags()),
     ("tags", {"models": []}),
-    ("ps", {"models": [{**ENTRY, "expires_at": NOW, "size_vram": 0, "context_length": 4096}]}),
+    ("ps", ps()),
+    ("ps", ps(size_vram=ENTRY["size"])),
+    ("show", SHOW),
     ("version", {"version": "0.17.4"}),
     ("progress stream", [{"status": "writing manifest"}, {"status": "success"}]),
     ("failing stream", [{"status": "pulling manifest"}, {"error": "no such host"}]),
@@ -134,7 +163,7 @@ WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
         "generate",
         lambda: generate(logprobs=[{"token": "Hi", "logprob": -1.0, "bytes": [72]}]),
         "contract",
-        "bytes",
+        "are not those of 'Hi'",
     ),
     (
         "generate",
@@ -194,22 +223,40 @@ WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
     ("tags", lambda: {"models": None}, "official type", "models"),
     (
         "tags",
-        lambda: {"models": [{**ENTRY, "modified_at": NOW, "digest": "sha256:aa"}]},
+        lambda: tags(digest="sha256:aa"),
         "contract",
         "digest",
     ),
-    ("tags", lambda: {"models": [{**ENTRY, "modified_at": NOW, "name": "tiny"}]}, "contract", "name"),
-    ("tags", lambda: {"models": [{**ENTRY, "modified_at": NOW}] * 2}, "contract", "listed twice"),
+    ("tags", lambda: tags(name="tiny"), "contract", "name"),
+    ("tags", lambda: tags(name="other:latest"), "contract", "'other:latest' of the model 'tiny:latest'"),
+    ("tags", lambda: tags(details={**DETAILS, "families": ["clip"]}), "contract", "'llama' is not among"),
+    ("tags", lambda: {"models": tags()["models"] * 2}, "contract", "listed twice"),
+    ("ps", lambda: ps(expires_at="soon"), "official type", "expires_at"),
+    ("ps", lambda: ps(size_vram=6), "contract", "size_vram 6 is more than the size of 5"),
+    ("ps", lambda: ps(model="other:latest"), "contract", "'tiny:latest' of the model 'other:latest'"),
     (
-        "ps",
-        lambda: {"models": [{**ENTRY, "expires_at": "soon", "size_vram": 0, "context_length": 1}]},
-        "official type",
-        "expires_at",
+        "show",
+        lambda: {**SHOW, "model_info": dict.fromkeys("fedcba", 1)},
+        "contract",
+        "names no architecture: .'a', 'b', 'c', 'd', 'e'.$",
     ),
+    ("show", lambda: show(**{"general.architecture": ""}), "contract", "no architecture"),
+    (
+        "show",
+        lambda: show(**{"general.architecture": 5, "5.context_length": 1}),
+        "contract",
+        "no architecture",
+    ),
+    ("show", lambda: show(**{"general.architecture": "phi"}), "contract", "context length of 'phi': None"),
+    ("show", lambda: show(**{"llama.context_length": 0}), "contract", "context length of 'llama': 0"),
+    ("show", lambda: show(**{"llama.context_length": "8"}), "contract", "context length of 'llama': '8'"),
+    ("show", lambda: show(**{"llama.context_length": True}), "contract", "context length of 'llama': True"),
     ("version", lambda: {"version": "0.17.4", "name": "x"}, "contract", "name"),
     ("version", lambda: {"version": "new"}, "contract", "version"),
     ("progress stream", lambda: [{"status": "success"}, {"status": "more"}], "invariants", "success"),
     ("failing stream", lambda: [{"error": "x"}, {"status": "y"}], "invariants", "errors in the lines"),
+    ("failing stream", lambda: [{}], "contract", ": a line has either a status or an error$"),
+    ("failing stream", lambda: [{"status": "y", "error": "x"}], "contract", "a status or an error"),
     ("error", lambda: {"error": {"message": "x"}}, "contract", "error"),
     ("error", lambda: {"error": ""}, "contract", "error"),
 ]
@@ -267,9 +314,47 @@ def test_a_view_of_lines_joins_them_and_has_the_counts_of_the_last_one() -> None
     }
 
 
-@pytest.mark.parametrize("moment", ["2026-11-22T04:15:17.759955948Z", "2026-11-22T05:15:17+01:00"])
-def test_times_with_any_decimals_are_read(moment: str) -> None:
-    assert round(unix_seconds(moment)) in (1795320917, 1795320918)
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        ("2026-11-22T04:15:17.759955948Z", 1795320917.759955),
+        ("2026-11-22T05:15:17.7+01:00", 1795320917.7),
+        ("2026-11-22T04:15:17Z", 1795320917),
+    ],
+)
+def test_times_with_any_decimals_are_read(moment: str, seconds: float) -> None:
+    assert unix_seconds(moment) == seconds
+
+
+# RFC 3339, 5.6: a time has seconds and a zone. Go's `time.Time` has nine digits of a second at most.
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-11-22", "2026-11-22T04:15Z", "2026-11-22T04:15:17", "2026-11-22T04:15:17.1234567890Z"],
+)
+def test_a_time_that_go_does_not_write_is_none(moment: str) -> None:
+    with pytest.raises(ValueError, match=f"^'{re.escape(moment)}' is no time with a zone"):
+        unix_seconds(moment)
+
+
+def test_what_has_happened_may_be_ahead_by_the_difference_of_two_clocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = samples.NOW - CLOCK_SLACK_SECONDS
+    monkeypatch.setattr(oracle, "time", SimpleNamespace(time=lambda: at))
+    check("tags", tags())
+    at -= 1
+    with pytest.raises(ConformanceError, match=f"contract: models.0.modified_at: {NOW} is in the future"):
+        check("tags", tags())
+
+
+@pytest.mark.parametrize(("total_duration", "seen"), [(10_150_000_000, ""), (10_150_000_001, "10.150 s")])
+def test_the_clocks_of_two_machines_may_differ(total_duration: int, seen: str) -> None:
+    """By 1 % of the 10 s that the client waited, and by 0.05 s."""
+    parsed = whole(generate(total_duration=total_duration))
+    parsed = replace(parsed, exchange=replace(parsed.exchange, seconds=10.0))
+    expected = pytest.raises(ConformanceError, match=f"{seen}, but the response took 10.000 s")
+    with expected if seen else nullcontext():
+        CONTRACTS["generate"].check(parsed)
 
 
 def test_every_contract_is_used_by_a_row_or_a_walk() -> None:

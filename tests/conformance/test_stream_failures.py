@@ -274,7 +274,19 @@ BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
         2,
         "a line before the last already has context, eval_count",
     ),
+    (
+        ollama.done_once,
+        [{**LINE, "done_reason": "stop"}, LAST_LINE],
+        1,
+        "a line before the last already has done_reason",
+    ),
     (ollama.done_once, [LINE, LAST_LINE], 2, "the last line lacks prompt_eval_count, eval_count"),
+    (
+        ollama.done_once,
+        [LINE, {**LINE, "done": True, "prompt_eval_count": 1, "eval_count": 1}],
+        2,
+        "the last line lacks done_reason, total_duration",
+    ),
     (
         ollama.monotonic,
         [LINE, {**LINE, "model": "other"}, LAST_LINE],
@@ -318,6 +330,12 @@ BLAMED: list[tuple[Invariant, list[Any], int | None, str]] = [
         [TOKENS, {**TOKENS, "eval_count": 3}],
         None,
         "4 tokens are listed, 3 were counted",
+    ),
+    (
+        ollama.logprobs_within_eval_count,
+        [{"logprobs": [{"token": "a"}]}],
+        None,
+        "1 tokens are listed, 0 were counted",
     ),
     (
         ollama.tool_calls_indexed,
