@@ -36,7 +36,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(program: Path, folder: Path, *words: str) -> Run:
-    environment = {"PYTHONPATH": "", "ACCEPTANCE_CACHE_DIR": str(default_cache())}
+    environment = {
+        "PYTHONPATH": "",
+        "ACCEPTANCE_CACHE_DIR": str(default_cache()),
+        # `uv` installs sources alone: the first run compiles for the later ones, also where this is set.
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     return Launched(folder, [str(program), *words], environment).end()
 
 
