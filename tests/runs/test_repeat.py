@@ -5,19 +5,20 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from support.settings import default_cache
 from tests.runs.launching import ACCEPTANCE, ROOT, Launched, processes_of
 from tests.timeouts import PATIENCE
 
 CHECK = "ollama.v1_chat.stream.usage"
-
-
+# Models are made and verified once, not in the home of each run.
+CACHE = {"ACCEPTANCE_CACHE_DIR": str(default_cache())}
 TITLES = ("A message longer than the context keeps the chat open", "After tools/call without messages")
 
 
 def test_a_terminal_and_an_agent_are_repeated_by_the_suite(tmp_path: Path) -> None:
     settings = ("-D", f"acceptance_reports_dir={tmp_path / 'reports'}", "-D", "acceptance_html=false")
     names = [word for title in TITLES for word in ("--name", title)]
-    run = Launched(tmp_path, (*ACCEPTANCE, *names, "--target", "reference", *settings), {}, ROOT).end()
+    run = Launched(tmp_path, (*ACCEPTANCE, *names, "--target", "reference", *settings), CACHE, ROOT).end()
     folders = sorted((run.reports / "evidence").iterdir())
     assert len(folders) == len(TITLES), run.output
     for folder in folders:
@@ -32,7 +33,7 @@ def test_a_terminal_and_an_agent_are_repeated_by_the_suite(tmp_path: Path) -> No
 def test_a_failed_check_is_repeated(tmp_path: Path) -> None:
     settings = ("-D", f"acceptance_reports_dir={tmp_path / 'reports'}", "-D", "acceptance_html=false")
     where = ("features/ollama_api/openai_endpoints.feature", "--case", CHECK, "--target", "reference")
-    run = Launched(tmp_path, (*ACCEPTANCE, *where, "--gate", "strict", *settings), {}, ROOT).end()
+    run = Launched(tmp_path, (*ACCEPTANCE, *where, "--gate", "strict", *settings), CACHE, ROOT).end()
     assert run.exit_code == 1, run.output
     folder = run.reports / "evidence" / CHECK
     assert CHECK in (folder / "failure.txt").read_text()
