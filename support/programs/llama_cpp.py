@@ -25,8 +25,8 @@ from support.programs.install import (
 PACKAGE, VERSION = "llama-cpp-python[server]", "0.3.36"
 # Without the library for images and sounds, which is a third of the files.
 CMAKE_OPTIONS = "-DLLAVA_BUILD=OFF"
-# On two cores beside much other work.
-MINUTES = 47
+# 15 minutes of CPU time.
+MINUTES = 8
 ENVIRONMENT_SECONDS = 120.0
 # Of the installed package: to import it takes seconds.
 _PRINT_VERSION = "import importlib.metadata as m; print(m.version('llama-cpp-python'))"

@@ -12,8 +12,9 @@ MISTRALRS = "mistralrs"
 REFERENCE = "mistralrs-reference"
 GATEWAY = "mistralrs-gateway"
 OLLAMA = "ollama"
+LLAMA_CPP_PYTHON = "llama-cpp-python"
 # Of which something is listed by version, and the old name of mistral.rs' server.
-PROGRAMS = (MISTRALRS, "mistralrs-server", REFERENCE, GATEWAY, OLLAMA)
+PROGRAMS = (MISTRALRS, "mistralrs-server", REFERENCE, GATEWAY, OLLAMA, LLAMA_CPP_PYTHON)
 _TEXT = re.compile(r"([A-Za-z][\w.-]*) (\S+)", re.ASCII)
 
 

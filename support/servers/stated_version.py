@@ -1,6 +1,7 @@
 """Program and version that a server states itself, by the first of these that has them:
 
-- `info.title` and `info.version` of `/api-doc/openapi.json` (mistral.rs and the reference server)
+- `info.title` and `info.version` of `/api-doc/openapi.json` (mistral.rs and the reference server), or of
+  `/openapi.json` (llama-cpp-python's server)
 - `/api/version` (Ollama; other servers of its API have it too: the program is that of the `Server` header if
   that names one, and the setting `target_version` comes before)
 - `serverInfo` of an MCP server at `/mcp`, with the name of a program that is listed
@@ -13,6 +14,7 @@ from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange, NotJson
 from support.results.program_version import (
     GATEWAY,
+    LLAMA_CPP_PYTHON,
     MISTRALRS,
     OLLAMA,
     PROGRAMS,
@@ -22,7 +24,7 @@ from support.results.program_version import (
 )
 from support.units import Json, JsonMapping
 
-DESCRIPTION, OLLAMA_VERSION = "/api-doc/openapi.json", "/api/version"
+DESCRIPTIONS, OLLAMA_VERSION = ("/api-doc/openapi.json", "/openapi.json"), "/api/version"
 MCP_ROUTE = "/mcp"
 MCP_INITIALIZE: JsonMapping = {
     "jsonrpc": "2.0",
@@ -34,8 +36,8 @@ MCP_INITIALIZE: JsonMapping = {
         "clientInfo": {"name": "mistralrs-acceptance", "version": "1"},
     },
 }
-# The title of mistral.rs' description of its API, and that of the reference server.
-TITLES = {"Mistral.rs": MISTRALRS, REFERENCE: REFERENCE}
+# The titles of the descriptions of their APIs.
+TITLES = {"Mistral.rs": MISTRALRS, REFERENCE: REFERENCE, "🦙 llama.cpp Python API": LLAMA_CPP_PYTHON}
 
 
 def program_of(answer: Exchange) -> str:
@@ -48,10 +50,11 @@ def stated_version(client: ApiClient, answer: Exchange) -> ProgramVersion | None
     """`answer`: any response of the server. None where it states nothing that is known."""
     header = program_of(answer)
     # The gateway passes on what it does not have itself: the description would be of the server behind it.
-    about = {} if header == GATEWAY else _object(_document(client, DESCRIPTION).get("info"))
-    title = TITLES.get(str(about.get("title")))
-    if title and (found := _known(title, about.get("version"))):
-        return found
+    for path in () if header == GATEWAY else DESCRIPTIONS:
+        about = _object(_document(client, path).get("info"))
+        title = TITLES.get(str(about.get("title")))
+        if title and (found := _known(title, about.get("version"))):
+            return found
     version = _document(client, OLLAMA_VERSION).get("version")
     if found := _known(header or OLLAMA, version, named=bool(header)):
         return found

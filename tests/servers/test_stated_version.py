@@ -32,6 +32,9 @@ def description(title: object, version: object) -> dict[str, object]:
 
 
 REAL, REFERENCE = description("Mistral.rs", "0.8.1"), description("mistralrs-reference", "0.9.5")
+LLAMA_CPP: dict[str, object] = {
+    "/openapi.json": {"info": {"title": "🦙 llama.cpp Python API", "version": "0.3.36"}}
+}
 OLLAMA: dict[str, object] = {VERSION: {"version": "0.17.4"}}
 MCP: dict[str, object] = {"/mcp": {"result": {"serverInfo": {"name": "mistralrs", "version": "0.9.2"}}}}
 
@@ -70,10 +73,12 @@ def found(programs: Programs, server: TinyServer, **chosen: object) -> UrlTarget
         (MCP, "mistralrs/0.9.1", "mistralrs 0.9.2"),
         (OLLAMA | MCP, "nginx/1.25.3", "ollama 0.17.4"),
         (REAL | OLLAMA, "mistralrs-gateway", "mistralrs-gateway 0.17.4"),
+        (LLAMA_CPP, "uvicorn", "llama-cpp-python 0.3.36"),
     ],
     ids=[
         *("mistral.rs", "reference", "Ollama", "gateway", "header"),
         *("API before header", "MCP", "MCP before header", "Ollama before MCP", "gateway before its server"),
+        "llama-cpp-python",
     ],
 )
 def test_program_and_version_are_those_that_the_server_states(
