@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from support.fault_injection.http_fault import dumped, json_of
-from support.fault_injection.json_changes import Json, apply, is_json_change, values
+from support.fault_injection.http_fault import changed_json, json_of
+from support.fault_injection.json_changes import Json, is_json_change, values
 
 _SSE_END = re.compile(rb"\r?\n\r?\n")
 DONE = b"[DONE]"
@@ -17,11 +17,12 @@ _CONTENT = ("choices.*.delta.content", "choices.*.text", "message.content", "res
 
 
 class EventStream:
-    """Splits bytes into events, and changes each."""
+    """Splits bytes into events, and changes each. `is_changed`: whether one was."""
 
     def __init__(self, changes: Sequence[Mapping[str, Any]], content_type: str) -> None:
         self._changes = changes
         self._is_sse = "event-stream" in content_type
+        self.is_changed = False
         self._rest = b""
         # Of the events with data, and of those with content.
         self._number = 0
@@ -65,8 +66,7 @@ class EventStream:
                 continue
             if is_json_change(change):
                 if document is not None:
-                    apply(document, change)
-                    data = dumped(document, change)
+                    data = changed_json(data, document, change)
             elif "replace" in change:
                 data = re.sub(change["replace"].encode(), change["by"].encode(), data, flags=re.DOTALL)
                 document = json_of(data)
@@ -92,7 +92,9 @@ class EventStream:
         if kept and self._held:
             after = [*self._held, *after]
             self._held = []
-        return [*before, *whole, *after]
+        changed = [*before, *whole, *after]
+        self.is_changed |= changed != [event]
+        return changed
 
     def _parts(self, event: bytes) -> tuple[bytes, bytes | None, bytes]:
         """What is before the data, the data (None: a comment), what is behind."""

@@ -124,7 +124,9 @@ class FaultProxy:
     ) -> web.StreamResponse:
         does: dict[str, Any] = {}
         for fault in faults:
-            self._note(APPLIED)
+            # Whether a change of the body changes anything is seen with the body.
+            if fault.does.keys() != {"change"}:
+                self._note(APPLIED)
             does |= fault.does
         if "memory" in does:
             self._kept.append(b"x" * does["memory"])
@@ -173,21 +175,34 @@ class FaultProxy:
             self._previous[key] = body
         elif kind.startswith(_STREAMS) and any("change" in fault.does for fault in faults):
             stream = EventStream([change for fault in faults for change in fault.does["change"]], kind)
-            async for part in answer.parts():
-                for event in stream.feed(part):
-                    yield event
-                    await asyncio.sleep(does.get("event_delay", 0))
-            for event in stream.finish():
+            async for event in self._events(answer, stream):
                 yield event
+                await asyncio.sleep(does.get("event_delay", 0))
         elif any("change" in fault.does for fault in faults):
             body = await answer.whole()
             for fault in faults:
-                body = fault.changed_body(body)
+                changed = fault.changed_body(body)
+                if changed != body:
+                    self._note(APPLIED)
+                body = changed
             yield body
         else:
             async for part in answer.parts():
                 yield part
                 await asyncio.sleep(does.get("event_delay", 0))
+
+    async def _events(self, answer: _Answer, stream: EventStream) -> AsyncIterator[bytes]:
+        """The changed ones as they come, and what is left at the end."""
+        noted = False
+        async for part in answer.parts():
+            events = stream.feed(part)
+            if stream.is_changed and not noted:
+                noted = True
+                self._note(APPLIED)
+            for event in events:
+                yield event
+        for event in stream.finish():
+            yield event
 
 
 class _Answer:

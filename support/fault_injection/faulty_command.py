@@ -19,6 +19,8 @@ from typing import IO, Any
 from support.programs.process import child_preexec
 
 READ_BYTES = 65536
+# What `as_lines` lets through: the end of a line, a prompt, also where a line editor sets the cursor behind it.
+_SHOWN = re.compile(rb"(\n|> |\x1b\[\?2004h|\x1b\[\d+C)\Z")
 
 
 def run_command(command: Sequence[str], does: Mapping[str, Any]) -> int:
@@ -103,7 +105,7 @@ def _in_terminal(command: Sequence[str], does: Mapping[str, Any]) -> int:
                     # The end of the program.
                     break
                 held += changed(output, does.get("output", ()))
-                if not (does.get("as_lines") and not held.endswith((b"\n", b"> ", b"\x1b[?2004h"))):
+                if not does.get("as_lines") or _SHOWN.search(held):
                     _write(1, held)
                     held = b""
     finally:

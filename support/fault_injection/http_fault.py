@@ -98,8 +98,7 @@ class HttpFault:
             elif is_json_change(change) and "only" not in change:
                 document = json_of(body)
                 if document is not None:
-                    apply(document, change)
-                    body = dumped(document, change)
+                    body = changed_json(body, document, change)
         return body
 
 
@@ -117,6 +116,14 @@ def json_of(body: bytes) -> Json:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def changed_json(data: bytes, document: Json, change: Mapping[str, Any]) -> bytes:
+    """The document after the change, made in place; `data`, as it was written, where nothing changed."""
+    before = json.dumps(document)
+    apply(document, change)
+    same = json.dumps(document) == before and not change.get("ascii")
+    return data if same else dumped(document, change)
 
 
 def dumped(document: Json, change: Mapping[str, Any]) -> bytes:

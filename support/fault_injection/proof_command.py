@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,8 @@ from support.settings import ResolvedSettings
 CHECKS_PER_RUN = 60
 SCENARIOS_PER_RUN = 8
 _WITHOUT = "without a fault"
+# What measures: another run beside it would be a load of the machine.
+ALONE = ("performance",)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class ProveCommand:
         )
         with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
             folder = Path(name)
-            run_all(self._runs_without(selected, folder), self._jobs, self._take_without)
+            together, alone = _apart(selected)
+            run_all(self._runs_without(together, folder, _WITHOUT), self._jobs, self._take_without)
+            run_all(self._runs_without(alone, folder, f"{_WITHOUT}, alone"), 1, self._take_without)
             results = self._run_faults(selected, folder)
             if not options.narrow:
                 results |= self._widen([r for r in results.values() if r.needs_others], folder)
@@ -137,17 +141,19 @@ class ProveCommand:
                     "give --target the path of a program"
                 )
 
-    def _runs_without(self, selected: Sequence[CatalogueFault], folder: Path) -> Iterator[SuiteRun]:
+    def _runs_without(
+        self, selected: Sequence[CatalogueFault], folder: Path, name: str
+    ) -> Iterator[SuiteRun]:
         """What has to detect the faults, without a fault."""
         proper = [fault for fault in selected if fault.capability != HARMLESS]
         checks = list(dict.fromkeys(name for f in proper for name in (*f.checks, *f.recovers)))
         scenarios = list(dict.fromkeys(name for f in proper for name in f.scenarios))
         parts = [checks[at : at + CHECKS_PER_RUN] for at in range(0, len(checks), CHECKS_PER_RUN)]
         for number, part in enumerate(parts):
-            yield self._run(None, folder, f"{_WITHOUT}, checks {number}", selection(part, ()))
+            yield self._run(None, folder, f"{name}, checks {number}", selection(part, ()))
         lists = [scenarios[at : at + SCENARIOS_PER_RUN] for at in range(0, len(scenarios), SCENARIOS_PER_RUN)]
         for number, part in enumerate(lists):
-            yield self._run(None, folder, f"{_WITHOUT}, scenarios {number}", selection((), part))
+            yield self._run(None, folder, f"{name}, scenarios {number}", selection((), part))
 
     def _take_without(self, _: SuiteRun, result: RunResult) -> None:
         self._healthy = RunResult(
@@ -171,14 +177,16 @@ class ProveCommand:
             self._print(result_line(verdict))
             verdicts[name] = repeated(verdicts[name], verdict)
 
-        def runs() -> Iterator[SuiteRun]:
+        def runs(faults: Sequence[CatalogueFault]) -> Iterator[SuiteRun]:
             for number in range(self._options.repeat):
-                for fault in shown.values():
+                for fault in faults:
                     if not number or fault.capability == HARMLESS:
                         name = f"{fault.id}, {number}" if number else fault.id
                         yield self._run(fault, folder, name, self._narrow(fault))
 
-        run_all(runs(), self._jobs, take)
+        together, alone = _apart(shown.values())
+        run_all(runs(together), self._jobs, take)
+        run_all(runs(alone), 1, take)
         return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
 
     def _narrow(self, fault: CatalogueFault) -> list[str]:
@@ -233,3 +241,9 @@ class ProveCommand:
         elif fault.capability != HARMLESS:
             reason = applicable(fault, self._healthy)
         return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason) if reason else None
+
+
+def _apart(faults: Iterable[CatalogueFault]) -> tuple[list[CatalogueFault], list[CatalogueFault]]:
+    """Those whose runs may be at the same time, and those that need the machine."""
+    found = list(faults)
+    return [f for f in found if f.capability not in ALONE], [f for f in found if f.capability in ALONE]

@@ -135,6 +135,28 @@ def test_http_faults(served: Served, tmp_path: Path, http: dict[str, Any], found
     assert (tmp_path / f"faulty{NOTES}").read_text(encoding="utf-8").split() == [APPLIED]
 
 
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ({"substitute": "error.message", "pattern": "$", "by": "!"}, {}),
+        ({"replace": "absent", "by": "!"}, {}),
+        ({"substitute": "error.message", "pattern": "$", "by": "!"}, {"stream": True}),
+        ({"event": "drop", "only": "usage"}, {"stream": True}),
+    ],
+)
+def test_what_changes_nothing_is_not_applied(
+    served: Served, tmp_path: Path, change: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    assert post(served({"change": [change]}, {"path": "/v1/.*"}), **asked).status_code == 200
+    assert not (tmp_path / f"faulty{NOTES}").exists()
+
+
+@pytest.mark.parametrize("change", [{"event": "drop", "only": "done"}, {"drop": "choices"}])
+def test_a_changed_stream_is_noted_once(served: Served, tmp_path: Path, change: dict[str, Any]) -> None:
+    post(served({"change": [change]}, {"path": "/v1/.*"}), stream=True)
+    assert (tmp_path / f"faulty{NOTES}").read_text(encoding="utf-8").split() == [APPLIED]
+
+
 def test_a_fault_of_streams_leaves_other_answers_alone(served: Served) -> None:
     server = served({"change": [{"event": "drop", "only": "done"}]}, {"request": {"stream": True}})
     assert "[DONE]" not in post(server, stream=True).text
@@ -226,3 +248,15 @@ def test_keys_and_output_of_a_terminal(tmp_path: Path) -> None:
     chat.expect(pexpect.EOF)
     chat.close()
     assert chat.exitstatus == 5
+
+
+@pytest.mark.parametrize("prompt", ["> ", "\x1b[?2004h\r\x1b[K> \r\x1b[2C"], ids=["plain", "line editor"])
+def test_output_line_by_line_has_the_prompts_all_the_same(tmp_path: Path, prompt: str) -> None:
+    chat = f"import sys\nsys.stdout.write({prompt!r})\nsys.stdout.flush()\nprint('read', input())\n"
+    plan = Plan((program(tmp_path, chat),), command=({"as_lines": True},))
+    terminal = pexpect.spawn(str(write_program(tmp_path, "faulty", plan)), encoding="utf-8", timeout=PATIENCE)
+    terminal.expect("> ")
+    terminal.sendline("it")
+    terminal.expect("read it")
+    terminal.expect(pexpect.EOF)
+    terminal.close()

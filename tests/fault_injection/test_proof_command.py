@@ -54,6 +54,7 @@ class Proving:
         # With the configuration of behave, which has the form of titles.
         settings_of([])
         self.runs: dict[str, str] = {}
+        self.jobs: dict[str, int] = {}
         self._folder = folder
         self._judge: Callable[[SuiteRun], RunResult] = result
         target = CommandTarget(Path("/bin/true"), "mistralrs", "0.9.5", "a test")
@@ -73,7 +74,7 @@ class Proving:
         command = ProveCommand(
             load_settings({}),
             [],
-            jobs=1,
+            jobs=2,
             reports=self._folder / "proof",
             main=print,
             print_line=lambda _: None,
@@ -82,9 +83,10 @@ class Proving:
         return code, json.loads((self._folder / "proof" / "proof.json").read_text())["faults"]
 
     def _run_all(
-        self, runs: Iterator[SuiteRun], _: int, ended: Callable[[SuiteRun, RunResult], None]
+        self, runs: Iterator[SuiteRun], jobs: int, ended: Callable[[SuiteRun, RunResult], None]
     ) -> None:
         for run in runs:
+            self.jobs[run.name] = jobs
             self.runs[run.name] = " ".join(run.words)
             ended(run, self._judge(run))
 
@@ -103,6 +105,18 @@ def test_what_the_expected_check_misses_the_others_of_the_capability_may_detect(
     assert list(proving.runs) == ["without a fault, checks 0", "a.fault", "a.fault, all", "without a fault"]
     assert proving.runs["a.fault, all"].endswith(" features/openai_api")
     assert f"acceptance_cases={OTHER}" in proving.runs["without a fault"]
+
+
+def test_what_measures_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = replace(FAULT, id="a.slow.fault", capability="performance")
+    proving = Proving(tmp_path, monkeypatch, [measured, FAULT])
+    proving.prove(lambda run: result(run, expected="passed" if run.name.startswith("without") else "failed"))
+    assert proving.jobs == {
+        "without a fault, checks 0": 2,
+        "without a fault, alone, checks 0": 1,
+        "a.fault": 2,
+        "a.slow.fault": 1,
+    }
 
 
 def test_a_check_that_fails_without_the_fault_too_detects_nothing(
