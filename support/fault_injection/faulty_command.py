@@ -19,7 +19,7 @@ from typing import IO, Any
 from support.programs.process import child_preexec
 
 READ_BYTES = 65536
-# What `as_lines` lets through: the end of a line, a prompt, also where a line editor sets the cursor behind it.
+# What `as_lines` shows: whole lines, and prompts, also where a line editor sets the cursor behind them.
 _SHOWN = re.compile(rb"(\n|> |\x1b\[\?2004h|\x1b\[\d+C)\Z")
 
 
