@@ -8,6 +8,7 @@ run has left out by selection is told beside its server; a run that did not come
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,9 @@ def server_run(folder: Path) -> ServerRun:
         report: Mapping[str, Any] = json.loads(file.read_bytes())
         tests: Sequence[Mapping[str, Any]] = report["tests"]
         counts = Counter((str(row["capability"]), str(row["status"])) for row in _counted(tests))
-        date, server = str(report["timestamp"])[:10], str(report["subject"]).replace("|", "\\|")
+        # The address of a server that was started for the run says nothing to a reader.
+        subject = re.sub(r" at https?://\S+$", "", str(report["subject"]))
+        date, server = str(report["timestamp"])[:10], subject.replace("|", "\\|")
         code = report["exit_code"]
         missing = left_out(int(report["unselected"]), int(report["out_of_scope"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:

@@ -36,6 +36,11 @@ def report(folder: Path, **changes: object) -> Path:
     return folder
 
 
+def test_the_address_of_a_server_is_left_out(tmp_path: Path) -> None:
+    run = server_run(report(tmp_path, subject="llama-cpp-python 0.3.36 at http://a.example:1234"))
+    assert run.server == "llama-cpp-python 0.3.36"
+
+
 def test_checks_count_and_their_group_does_not(tmp_path: Path) -> None:
     run = server_run(report(tmp_path))
     assert (run.cell("openai_api"), run.cell("binary_health"), run.cell("performance")) == (
