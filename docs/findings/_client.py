@@ -111,10 +111,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """The body, or None if it is no JSON."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
+        return parsed(self.body)
 
     @property
     def events(self) -> list[str]:
@@ -128,7 +125,7 @@ class Answer:
     @property
     def chunks(self) -> list[Any]:
         """The events that are JSON objects."""
-        return [chunk for event in self.events if isinstance(chunk := _read(event), dict)]
+        return [chunk for event in self.events if isinstance(chunk := parsed(event), dict)]
 
     @property
     def ended(self) -> bool:
@@ -155,7 +152,8 @@ class Answer:
         return self.status == 200
 
 
-def _read(text: str) -> Any:
+def parsed(text: str | bytes) -> Any:
+    """The JSON document, or None if it is none."""
     try:
         return json.loads(text)
     except ValueError:

@@ -10,11 +10,10 @@ Received: status 422, an unknown variant. 0.8.19 and later have it.
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator
 
-from _client import Answer, Defect, Row, Server, find, run, wrong_rows
+from _client import Answer, Defect, Row, Server, find, parsed, run, wrong_rows
 
 
 def check(options: Namespace) -> Iterator[Defect]:
@@ -30,12 +29,9 @@ def check(options: Namespace) -> Iterator[Defect]:
 
 def is_object(answer: Answer) -> bool:
     """Or the beginning of one, where `max_tokens` ended it."""
-    if not answer.served or find(answer.json, "choices.0.finish_reason") == "length":
+    if find(answer.json, "choices.0.finish_reason") == "length":
         return answer.served and answer.text.lstrip().startswith("{")
-    try:
-        return isinstance(json.loads(answer.text), dict)
-    except ValueError:
-        return False
+    return answer.served and isinstance(parsed(answer.text), dict)
 
 
 if __name__ == "__main__":

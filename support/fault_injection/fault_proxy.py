@@ -193,11 +193,10 @@ class FaultProxy:
 
     async def _events(self, answer: _Answer, stream: EventStream) -> AsyncIterator[bytes]:
         """The changed ones as they come, and what is left at the end."""
-        noted = False
         async for part in answer.parts():
+            was_changed = stream.is_changed
             events = stream.feed(part)
-            if stream.is_changed and not noted:
-                noted = True
+            if stream.is_changed and not was_changed:
                 self._note(APPLIED)
             for event in events:
                 yield event

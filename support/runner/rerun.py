@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from support.reporting.files import ITERATIONS, REPORT, USAGE, lock_reports
 from support.reporting.report_json import rows_of
 from support.results.record import Record, read_records
 from support.results.safe_text import counted
+from support.runner.selection import file_and_line
 from support.units import JsonObject
 from support.user_files import problem_of
 
@@ -44,14 +44,14 @@ def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
         failed = [record.location for record in read_records(records) if record.gates]
     else:
         raise SettingsError(f"no report of an earlier run in {reports}; run once without --rerun-failed")
-    if lines := [name for name in paths if re.search(r":\d+$", name)]:
+    if lines := [name for name in paths if file_and_line(name)[1]]:
         raise SettingsError(f"--rerun-failed takes files and folders; leave out the line of {lines[0]}")
     places = [Path(name.rstrip("/")) for name in paths]
     chosen = [
         place
         for place in dict.fromkeys(failed)
         if _is_scenario(place)
-        and (not places or any(Path(place.rpartition(":")[0]).is_relative_to(p) for p in places))
+        and (not places or any(Path(file_and_line(place)[0]).is_relative_to(p) for p in places))
     ]
     if not chosen:
         where = f" in {', '.join(paths)}" if paths else ""
@@ -61,8 +61,8 @@ def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
 
 def _is_scenario(location: str) -> bool:
     """Hooks can fail too, but outside of the features."""
-    file, _, line = location.rpartition(":")
-    return line.isdigit() and file.endswith(".feature") and Path(file).is_file()
+    file, line = file_and_line(location)
+    return bool(line) and file.endswith(".feature") and Path(file).is_file()
 
 
 def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:

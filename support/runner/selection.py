@@ -69,7 +69,7 @@ def _is_within(path: str, other: str) -> bool:
     """Whether all scenarios of the path are those of the other one too; both have to be there."""
     if path == other:
         return True
-    (file, line), (outer, outer_line) = _file_and_line(path), _file_and_line(other)
+    (file, line), (outer, outer_line) = file_and_line(path), file_and_line(other)
     if outer_line:
         return (file, line) == (outer, outer_line)
     # Not as text: a link or `..` may lead elsewhere.
@@ -78,7 +78,7 @@ def _is_within(path: str, other: str) -> bool:
     return is_there and (inner == place or Path(place) in Path(inner).parents)
 
 
-def _file_and_line(path: str) -> tuple[str, str]:
+def file_and_line(path: str) -> tuple[str, str]:
     """The two parts of `FILE:LINE`; else no line."""
     file, _, line = path.rpartition(":")
     return (file, line) if file and line.isdigit() else (path, "")
