@@ -4,6 +4,7 @@ aider                Aider and its successor cecli, each installed in a Python e
 allure               Allure 3, which makes the HTML report, and Node.js, which runs it
 browser              a Chromium of this machine, without a window
 child_environment    the environment variables of a program under test: offline, own home
+connections          the network connections of processes, read while they may change
 cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
 energy               energy that GPUs and processors have used, where a counter can be read

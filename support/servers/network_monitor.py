@@ -11,11 +11,12 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psutil
 
 from support.errors import CheckFailed
+from support.programs.connections import ConnectionReader
 from support.programs.process import process_tree
 from support.programs.sampling import SamplingThread
 
@@ -40,6 +41,7 @@ class NetworkMonitor:
         self._thread = threading.Thread(target=self._listen, name="network-monitor", daemon=True)
         self._thread.start()
         self._earlier = {process.pid for process in process_tree(os.getpid())}
+        self._connections = ConnectionReader()
         self._seen: set[tuple[int, str]] = set()
         self._looking = threading.Lock()
         self._watching = SamplingThread("connection-monitor", self._watch)
@@ -97,10 +99,9 @@ class NetworkMonitor:
 
     def _record_connections(self, process: psutil.Process) -> None:
         with contextlib.suppress(psutil.Error):
-            for connection in process.net_connections(kind="tcp"):
-                # Empty where there is none, whatever its type.
-                remote: Sequence[object] = connection.raddr
-                if not remote or _is_loopback(str(remote[0])):
+            for connection in self._connections.read(process):
+                remote = connection.raddr
+                if connection.type != socket.SOCK_STREAM or not remote or _is_loopback(str(remote[0])):
                     continue
                 place = f"{remote[0]}:{remote[1]}"
                 if (process.pid, place) not in self._seen:

@@ -9,6 +9,7 @@ from contextlib import closing
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from support.servers import network_monitor
@@ -96,7 +97,11 @@ class Connected:
 
     def net_connections(self, kind: str) -> list[SimpleNamespace]:
         remote = [(address, 443) for address in self._addresses]
-        return [SimpleNamespace(raddr=one) for one in [(), *remote]] if kind == "tcp" else []
+        assert kind == "all"
+        return [
+            SimpleNamespace(fd=fd, family=socket.AF_INET, type=socket.SOCK_STREAM, raddr=one, status="")
+            for fd, one in enumerate([(), *remote])
+        ]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +123,8 @@ def test_a_connection_past_the_proxy_is_seen_once(
         return [Connected(*addresses)] if len(looks) > 1 else []
 
     monkeypatch.setattr(network_monitor, "process_tree", tree)
+    # What is read of a process that is none: all of it each time, as on a system without `/proc`.
+    monkeypatch.setattr(psutil, "LINUX", False)
     with closing(NetworkMonitor()) as monitor:
         wait_until("some looks", lambda: len(looks) > 3, timeout=PATIENCE)
         monitor.check_attempts(expected=bool(attempts))
