@@ -67,13 +67,17 @@ class ScenarioServers:
         self._use(dedicated)
 
     def share(
-        self, use: str, model: ModelFiles | None = None, environment: Mapping[str, str] | None = None
+        self,
+        use: str,
+        model: ModelFiles | None = None,
+        environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """Take the server and the gateway that scenarios share for the same use.
 
-        A use has one model, and one environment of the server.
+        A use has one model, and one environment and more arguments (`options`) of the server.
         """
-        start = partial(self._start_with_gateway, model=model, environment=environment)
+        start = partial(self._start_with_gateway, model=model, environment=environment, options=options)
         self._use(self.suite.shared_servers.get(use, start))
         self._shared_use = use
 

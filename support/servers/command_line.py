@@ -34,7 +34,12 @@ class ModelArguments:
 
 
 class CommandLine:
-    """`mistralrs` from 0.7.0 on, and the reference server."""
+    """`mistralrs` from 0.7.0 on, and the reference server.
+
+    `full_precision`: options of `serve` with which it computes in 32 bits.
+    """
+
+    full_precision: Sequence[str] = ("--dtype", "f32")
 
     def serve(
         self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
@@ -61,6 +66,9 @@ class CommandLine:
 
 class LegacyCommandLine(CommandLine):
     """`mistralrs-server`: options come before the model kind, and there is no one-shot prompt."""
+
+    # Its option for that comes after the model kind.
+    full_precision = ()
 
     def serve(
         self,
