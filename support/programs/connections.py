@@ -53,7 +53,7 @@ class ConnectionReader:
         final = self._final.get(process, set())
         if sockets is not None and final.issuperset(sockets.values()):
             return []
-        found: list[Connection] = process.net_connections(kind="all")
+        found: Sequence[Connection] = process.net_connections(kind="all")
         if sockets is not None:
             ended = {sockets[one.fd] for one in found if one.fd in sockets and _is_final(one)}
             self._final[process] = (final | ended).intersection(sockets.values())

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import psutil
 import pytest
@@ -20,7 +21,7 @@ class Counted(psutil.Process):
 
     reads = 0
 
-    def net_connections(self, kind: str = "inet") -> list[psutil._common.pconn]:
+    def net_connections(self, kind: str = "inet") -> list[Any]:
         self.reads += 1
         return super().net_connections(kind)
 
