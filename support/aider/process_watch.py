@@ -69,9 +69,10 @@ class ProcessWatch:
                 self.processes.add(process)
             # It may have ended, or become another user's.
             with contextlib.suppress(psutil.Error):
+                # Before its connections: once it has ended, it has no name.
+                name = process.name()
                 self._add(
-                    f"{address} {process.name()}{how}"
-                    for address, how in _addresses(self._connections.read(process))
+                    f"{address} {name}{how}" for address, how in _addresses(self._connections.read(process))
                 )
 
     def _add(self, lines: Iterable[str]) -> None:

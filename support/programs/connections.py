@@ -37,7 +37,9 @@ class Connection(Protocol):
 class ConnectionReader:
     """Reads the connections of processes, and of one only while it has a socket that may still change.
 
-    A socket changes no more once it is connected or listens, and a Unix socket is no network connection.
+    A TCP socket changes no more once it is connected or listens; one that is being connected may fail, and be
+    connected elsewhere. A UDP socket can be connected again and again, as `getaddrinfo` does. A Unix socket is
+    no network connection.
     """
 
     def __init__(self) -> None:
@@ -85,4 +87,7 @@ def _is_unix(connection: Connection) -> bool:
 
 
 def _is_final(connection: Connection) -> bool:
-    return _is_unix(connection) or bool(connection.raddr) or connection.status == psutil.CONN_LISTEN
+    # UDP has the status NONE.
+    changing = (psutil.CONN_NONE, psutil.CONN_SYN_SENT)
+    connected = bool(connection.raddr) and connection.status not in changing
+    return _is_unix(connection) or connected or connection.status == psutil.CONN_LISTEN

@@ -99,6 +99,8 @@ class NetworkMonitor:
 
     def _record_connections(self, process: psutil.Process) -> None:
         with contextlib.suppress(psutil.Error):
+            # Before its connections: once it has ended, it has no name.
+            name = process.name()
             for connection in self._connections.read(process):
                 remote = connection.raddr
                 if connection.type != socket.SOCK_STREAM or not remote or _is_loopback(str(remote[0])):
@@ -106,7 +108,7 @@ class NetworkMonitor:
                 place = f"{remote[0]}:{remote[1]}"
                 if (process.pid, place) not in self._seen:
                     self._seen.add((process.pid, place))
-                    self.attempts.append(f"{process.name()} connected to {place}, past the proxy")
+                    self.attempts.append(f"{name} connected to {place}, past the proxy")
 
     def _listen(self) -> None:
         while True:

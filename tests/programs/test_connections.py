@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -56,13 +57,10 @@ def test_a_process_is_read_again_only_for_another_socket(process: Counted, opene
     assert process.reads == reads == 2
 
 
-@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_a_socket_that_may_still_change_is_read_again(
-    process: Counted, opened: ExitStack, kind: socket.SocketKind
-) -> None:
+def test_a_socket_that_may_still_change_is_read_again(process: Counted, opened: ExitStack) -> None:
     reader = ConnectionReader()
     server = opened.enter_context(socket.create_server((LOOPBACK, 0)))
-    later = opened.enter_context(socket.socket(type=kind))
+    later = opened.enter_context(socket.socket())
     later.bind((LOOPBACK, 0))
     for expected in (1, 2):
         reader.read(process)
@@ -71,6 +69,28 @@ def test_a_socket_that_may_still_change_is_read_again(
     found = [c for c in reader.read(process) if c.laddr == later.getsockname()]
     assert [tuple(c.raddr) for c in found] == [server.getsockname()]
     assert reader.read(process) == []
+
+
+def test_a_udp_socket_that_is_connected_again_is_seen(process: Counted, opened: ExitStack) -> None:
+    reader = ConnectionReader()
+    datagrams = opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+    for port in (7, 9):
+        datagrams.connect((LOOPBACK, port))
+        assert [tuple(c.raddr) for c in reader.read(process) if c.raddr] == [(LOOPBACK, port)]
+
+
+def test_a_connection_that_may_still_fail_is_read_again(process: Counted, opened: ExitStack) -> None:
+    reader = ConnectionReader()
+    full = opened.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
+    opened.enter_context(socket.create_connection(full.getsockname()))
+    # The queue of the listener is full, so the kernel does not answer.
+    waiting = opened.enter_context(socket.socket())
+    waiting.setblocking(False)
+    assert waiting.connect_ex(full.getsockname()) == errno.EINPROGRESS
+    for expected in (1, 2):
+        found = [c.status for c in reader.read(process) if c.laddr == waiting.getsockname()]
+        assert found == [psutil.CONN_SYN_SENT]
+        assert process.reads == expected
 
 
 def test_an_ended_process_is_an_error_of_psutil() -> None:

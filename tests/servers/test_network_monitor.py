@@ -131,6 +131,31 @@ def test_a_connection_past_the_proxy_is_seen_once(
     assert monitor.attempts == attempts
 
 
+class Ending(Connected):
+    """A process that ends when its connections have been read."""
+
+    has_ended = False
+
+    def name(self) -> str:
+        if self.has_ended:
+            raise psutil.NoSuchProcess(self.pid)
+        return super().name()
+
+    def net_connections(self, kind: str) -> list[SimpleNamespace]:
+        self.has_ended = True
+        return super().net_connections(kind)
+
+
+def test_a_connection_of_a_process_that_ends_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees: list[list[Connected]] = [[], [Ending("203.0.113.7")]]
+    monkeypatch.setattr(network_monitor, "process_tree", lambda _: trees.pop(0) if trees else [])
+    monkeypatch.setattr(psutil, "LINUX", False)
+    with closing(NetworkMonitor()) as monitor:
+        wait_until("a look", lambda: not trees, timeout=PATIENCE)
+        monitor.check_attempts(expected=True)
+    assert monitor.attempts == ["server connected to 203.0.113.7:443, past the proxy"]
+
+
 def test_closing_ends_the_thread_and_frees_the_port() -> None:
     monitor = NetworkMonitor()
     with closing(monitor):
