@@ -63,9 +63,11 @@ def prove_blind(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if not judged:
-        reason = f": {left_out[0].check_id}: {left_out[0].reason}" if left_out else ""
-        raise NothingSelected(f"no selected check passes on {target.label}, so nothing was judged{reason}")
+    if not any(check.results for check in judged):
+        reasons = [f": {one.check_id}: {one.reason}" for one in left_out]
+        # Without any change, such a check does not pass on its recording.
+        reasons += [f": {one.check_id}: {one.unusable}" for one in judged]
+        raise NothingSelected(f"nothing was judged on {target.label}{next(iter(reasons), '')}")
     report = BlindReport(target.label, judged, left_out, explanations, each, time.monotonic() - started)
     file = folder / REPORT
     write_atomically(file, (json.dumps(redact_tree(report.to_json()), indent=2) + "\n").encode())

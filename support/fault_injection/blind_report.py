@@ -24,7 +24,7 @@ TARGET = 0.95
 EXPLANATIONS = Path(__file__).with_name("blind_survivors.toml")
 SHOWN_GAPS = 20
 # `another`: this check does not look at the field, and another one detected the same change of it.
-Fate = Literal["detected", "another", "explained", "gap", "broken", "undecided"]
+Category = Literal["detected", "another", "explained", "gap", "broken", "undecided"]
 
 
 class Explanation(BaseModel):
@@ -65,24 +65,24 @@ def load_explanations(file: Path = EXPLANATIONS) -> list[Explanation]:
 
 @dataclass(frozen=True)
 class Score:
-    """How many mutations had which fate."""
+    """How many mutations have which category."""
 
-    fates: Mapping[Fate, int]
+    categories: Mapping[Category, int]
 
     @property
     def decided(self) -> int:
-        return sum(self.fates.values()) - self.fates.get("undecided", 0)
+        return sum(self.categories.values()) - self.categories.get("undecided", 0)
 
     @property
     def own(self) -> float:
         """Detected by the check whose response was changed, of all."""
-        return self.fates.get("detected", 0) / max(self.decided, 1)
+        return self.categories.get("detected", 0) / max(self.decided, 1)
 
     @property
     def total(self) -> float:
         """Detected by this check or by another, of all that are not explained."""
-        detected = self.fates.get("detected", 0) + self.fates.get("another", 0)
-        faults = self.decided - self.fates.get("explained", 0)
+        detected = self.categories.get("detected", 0) + self.categories.get("another", 0)
+        faults = self.decided - self.categories.get("explained", 0)
         return detected / faults if faults else 1.0
 
 
@@ -110,7 +110,7 @@ class BlindReport:
         for check in self.checks:
             yield from check.results
 
-    def fate(self, result: Result) -> Fate:
+    def category(self, result: Result) -> Category:
         """What became of a mutation."""
         if result.verdict != "survived":
             return result.verdict
@@ -120,14 +120,14 @@ class BlindReport:
 
     def score(self, results: Iterable[Result] | None = None) -> Score:
         """Of these results, by default of all."""
-        return Score(Counter(self.fate(one) for one in (self._results() if results is None else results)))
+        return Score(Counter(self.category(one) for one in (self._results() if results is None else results)))
 
     @property
     def gaps(self) -> Mapping[MutationClass, list[Result]]:
         """What no check detects and nothing explains, the most frequent first."""
         found: defaultdict[MutationClass, list[Result]] = defaultdict(list)
         for result in self._results():
-            if self.fate(result) == "gap":
+            if self.category(result) == "gap":
                 found[result.mutation_class].append(result)
         return dict(sorted(found.items(), key=lambda one: -len(one[1])))
 
@@ -139,13 +139,14 @@ class BlindReport:
     @property
     def unused(self) -> list[Explanation]:
         """Those that explain nothing; of a sample of the checks that means nothing."""
-        survivors = [result for result in self._results() if self.fate(result) == "explained"]
+        survivors = [result for result in self._results() if self.category(result) == "explained"]
         return [one for one in self.explanations if not any(one.covers(result) for result in survivors)]
 
     @property
     def passed(self) -> bool:
-        """Whether the target is reached, and no check failed with an exception."""
-        return self.score().total >= TARGET and not self.broken
+        """Whether something was judged, the target is reached, and no check failed with an exception."""
+        score = self.score()
+        return score.decided > 0 and score.total >= TARGET and not self.broken
 
     def by(self, part: Literal["api", "kind"]) -> dict[str, Score]:
         """The score of each API, or of each kind of mutation."""
@@ -183,7 +184,7 @@ class BlindReport:
         }
 
     def _explained(self) -> list[JsonObject]:
-        survivors = [result for result in self._results() if self.fate(result) == "explained"]
+        survivors = [result for result in self._results() if self.category(result) == "explained"]
         return [
             {"reason": one.reason, "number": sum(map(one.covers, survivors))} for one in self.explanations
         ]
@@ -194,7 +195,7 @@ class BlindReport:
         score = self.score()
         yield f"  {_percent(score.total)} detected of those that are a defect (target: {TARGET:.0%})"
         yield f"  {_percent(score.own)} detected by the check itself, of all"
-        yield "  " + ", ".join(f"{count} {_WORDS[name]}" for name, count in sorted(score.fates.items()))
+        yield "  " + ", ".join(f"{count} {_WORDS[name]}" for name, count in sorted(score.categories.items()))
         for part in ("api", "kind"):
             scores = self.by("api" if part == "api" else "kind")
             yield f"  by {'API' if part == 'api' else 'mutation'}: " + ", ".join(
@@ -223,7 +224,7 @@ class BlindReport:
             yield f"... and {counted(len(gaps) - SHOWN_GAPS, 'more gap')}"
 
 
-_WORDS: Mapping[Fate, str] = {
+_WORDS: Mapping[Category, str] = {
     "detected": "detected",
     "another": "detected by another check only",
     "explained": "explained",
@@ -234,8 +235,8 @@ _WORDS: Mapping[Fate, str] = {
 
 
 def _figures(score: Score) -> JsonObject:
-    fates = {str(name): number for name, number in score.fates.items()}
-    return {"score": round(score.total, 4), "by_the_check": round(score.own, 4), **fates}
+    categories = {str(name): number for name, number in score.categories.items()}
+    return {"score": round(score.total, 4), "by_the_check": round(score.own, 4), **categories}
 
 
 def _percent(share: float) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import SettingsError
+from support.fault_injection.faulty_program import COMMAND_KEYS
+from support.fault_injection.http_fault import unknown_words
 from support.fault_injection.suite_process import NO_FAULT, ProcessFault
 from support.name_registry import unknown
 
@@ -172,6 +174,10 @@ def _require_whole(fault: CatalogueFault) -> None:
         raise CatalogueError(f"{fault.id}: neither check nor scenario has to detect it")
     if fault.capability != HARMLESS and not fault.message:
         raise CatalogueError(f"{fault.id}: no message")
+    words = [word for one in fault.http for word in unknown_words(one)]
+    words += [key for one in fault.command for key in one.keys() - COMMAND_KEYS]
+    if words:
+        raise CatalogueError(f"{fault.id}: unknown key {min(words)}")
     re.compile(fault.message)
     changes = (fault.http, fault.command, fault.settings, fault.programs, fault.process != NO_FAULT)
     if not any(changes):

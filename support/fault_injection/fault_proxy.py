@@ -100,9 +100,10 @@ class FaultProxy:
                 # A changed body is one that is not compressed.
                 headers = {name: text for name, text in headers.items() if name.lower() != "accept-encoding"}
             elif fault.applies():
-                self._note(APPLIED)
-                body, path = fault.changed_request(body), fault.does.get("path", path)
-                headers |= fault.does.get("request_headers", {})
+                changed = fault.changed_request(body)
+                if changed != body:
+                    self._note(APPLIED)
+                body = changed
         url = URL(self._upstream + path, encoded=True)
         answer = _Answer()
         sent = body if passed is None else passed
@@ -174,7 +175,9 @@ class FaultProxy:
             yield self._previous.get(key, body)
             self._previous[key] = body
         elif kind.startswith(_STREAMS) and any("change" in fault.does for fault in faults):
-            stream = EventStream([change for fault in faults for change in fault.does["change"]], kind)
+            stream = EventStream(
+                [change for fault in faults for change in fault.does.get("change", ())], kind
+            )
             async for event in self._events(answer, stream):
                 yield event
                 await asyncio.sleep(does.get("event_delay", 0))
@@ -284,7 +287,6 @@ async def _write(
                 if cut:
                     await response.write(cut)
                 await asyncio.sleep(len(cut) / does["bytes_per_second"] if "bytes_per_second" in does else 0)
-                await asyncio.sleep(does.get("piece_delay", 0))
                 if left == 0:
                     return await _broken_off(request, response, does.get("how", "abort"))
         if held:

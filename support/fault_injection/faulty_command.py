@@ -59,13 +59,13 @@ def _with_pipes(command: Sequence[str], does: Mapping[str, Any]) -> int:
         threading.Thread(target=_copy_lines, args=(source, target, pairs))
         for source, target in ((process.stdout, out), (process.stderr, err))
     ]
-    if process.stdin is not None:
-        typed = changed(sys.stdin.buffer.read(), does["input"])
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(typed)
-            process.stdin.close()
+    # Before its input: it may write more than a pipe holds before it reads.
     for thread in copying:
         thread.start()
+    if process.stdin is not None:
+        typed = changed(sys.stdin.buffer.read(), does["input"])
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(typed)
     for thread in copying:
         thread.join()
     return process.wait()

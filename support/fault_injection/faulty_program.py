@@ -17,7 +17,6 @@ import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,22 @@ if TYPE_CHECKING:
 Note = Callable[[str], None]
 PORT_POLL_SECONDS = 0.02
 CONNECT_SECONDS, HELD_SECONDS = 1.0, 0.5
+# Those of `Plan.command`.
+COMMAND_KEYS = frozenset(
+    {
+        *(
+            "arguments",
+            "replace_arguments",
+            "exit_code",
+            "output",
+            "input",
+            "streams",
+            "as_lines",
+            "terminal",
+        ),
+        *("late", "hangs", "prints", "output_end", "connects", "ignores_proxies", "crash", "memory"),
+    }
+)
 _ADDRESS = re.compile(rb"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)")
 
 
@@ -46,8 +61,8 @@ class Plan:
     `command`: changes of its behaviour, for the command lines that `arguments` (a pattern) matches:
     `replace_arguments` (pairs of pattern and text), `exit_code`, `output` (such pairs, for each line of both
     streams), `input` (such pairs), `streams` (`swapped`), `as_lines` (output comes line by line),
-    `terminal` (`raw`: its settings are not restored), `ignores` (signals), `leaves_child`, `late` (seconds
-    until the port is bound), `hangs`, `prints` (text before all else), `output_end` (text after it),
+    `terminal` (`raw`: its settings are not restored), `late` (seconds until the port is bound), `hangs`,
+    `prints` (text before all else), `output_end` (text after it),
     `connects` (an address, through a proxy unless `ignores_proxies`), `crash` (it ends by this signal),
     `memory` (bytes that it holds)."""
 
@@ -199,7 +214,7 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
         limit=1 << 24,
         preexec_fn=child_preexec(),
     )
-    _forward_signals(child, does.get("ignores", ()))
+    _forward_signals(child)
     faults = _http_faults(plan)
     async with contextlib.AsyncExitStack() as open_ports:
         opening = []
@@ -208,16 +223,16 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
             opening.append(
                 asyncio.create_task(_open(open_ports, proxy, inner, listener, does.get("late", 0)))
             )
-        copying = asyncio.create_task(_copy_output(child, ports, does.get("output", ()), opening))
-        code = await child.wait()
+        ended = asyncio.create_task(child.wait())
+        # A server that ends first never listens.
+        either = [*opening[:1], ended]
+        copying = asyncio.create_task(_copy_output(child, ports, does.get("output", ()), either))
+        code = await ended
         await copying
         for task in opening:
             task.cancel()
     if does.get("hangs"):
         await asyncio.Event().wait()
-    if does.get("leaves_child"):
-        # In a group of its own, as a program that has detached its worker.
-        subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
     del held
     return int(does.get("exit_code", code))
 
@@ -274,8 +289,9 @@ async def _copy_output(
     child: asyncio.subprocess.Process,
     ports: Mapping[int, int],
     changes: Sequence[Sequence[str]],
-    opening: Sequence[asyncio.Task[None]],
+    awaited: Sequence[asyncio.Task[Any]],
 ) -> None:
+    """`awaited`: when the first one has ended, the line with the address is copied: its reader connects."""
     assert child.stdout is not None
 
     def outer(match: re.Match[bytes]) -> bytes:
@@ -283,8 +299,7 @@ async def _copy_output(
 
     async for line in child.stdout:
         if b"istening on" in line:
-            # Whoever reads it connects.
-            await asyncio.wait(opening[:1])
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         text = _ADDRESS.sub(outer, line)
         for pattern, by in changes:
             text = re.sub(pattern.encode(), by.encode(), text)
@@ -292,7 +307,7 @@ async def _copy_output(
         sys.stdout.buffer.flush()
 
 
-def _forward_signals(child: asyncio.subprocess.Process, ignored: Sequence[str]) -> None:
+def _forward_signals(child: asyncio.subprocess.Process) -> None:
     loop = asyncio.get_running_loop()
 
     def forward(number: int) -> None:
@@ -300,11 +315,7 @@ def _forward_signals(child: asyncio.subprocess.Process, ignored: Sequence[str]) 
             child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _nothing if number.name in ignored else forward, number)
-
-
-def _nothing(_number: int) -> None:
-    """Of a signal that is ignored."""
+        loop.add_signal_handler(number, forward, number)
 
 
 def _free_port() -> int:

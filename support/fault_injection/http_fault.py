@@ -1,27 +1,27 @@
 """One fault of the exchanges of a server, as data: which ones it is for, and what it does to them.
 
 Matching (`on`): `path` (a pattern of the whole path), `method`, `request` (path in its JSON -> a value, or
-true for any that is not empty), `header` (name -> pattern), `status` (`"4xx"` or a number), `not_header`.
+true for any that is not empty), `header` (name -> pattern), `status` (`"4xx"` or a number),
+`without_header` (names).
 `every`: each N-th of those that match, `after` and `until`: from and to the N-th one.
 
-What it does to the request (`request`): JSON changes (`json_changes.py`), `path`, or `repeat_last`. To the
-response:
+What it does to the request (`request`): a list of JSON changes (`json_changes.py`). To the response:
 
 `status`, `headers` (an empty one is dropped), `body`   replaced; `body` without `status` keeps the status
 `change`          list of changes of the JSON body, or of the events of a stream:
-                  a JSON change, or one of the bytes (`replace`, `by`: a pattern), or of whole events
-                  (`event`:
-                  `drop`, `twice`, `swap`, `before` or `after` with `bytes`, `merge`); `only` chooses events:
-                  `first`, `done`, `last` (with a finish reason), `content`, `middle`, `usage`, or a number
-                  from 0
+                  a JSON change, or one of the bytes (`replace`, `by`: a pattern), also with the line ends of
+                  an event (`framing`, `by`), or of whole events (`event`: `drop`, `twice`, `hold` until the
+                  next one, `before` or `after` with `bytes`); `only` chooses events: `first`, `done`, `last`
+                  (with a finish reason), `content`, `content 3`, `middle`, `usage`, or a number from 0
 `previous`        the body of the response before it, on the same path; `frozen`: that of the first
-`framing`         pattern and replacement on the bytes of each event, also its line ends
 `as_one`          all events in one write, when the answer is complete; `pieces`: writes of so many bytes
 `delay`, `event_delay`, `bytes_per_second`   seconds, seconds, bytes
-`ends_after`      bytes of the body; then `how`: `abort` (the connection breaks), `reset`, `stall` or `end`
+`ends_after`      bytes of the body; then `how`: `abort` (the connection breaks), `reset`, `stall` or `end`;
+                  `how` = `down` without it: the connection breaks before the response
 `stays_open`      seconds after the complete body without its end
 `goes_on`         the server's answer is read to its end although the client has left
 `memory`          bytes that are never released again; `kills`: the server's process ends
+`closes`          the connection is closed after the response; `gzip`: the body is compressed where accepted
 """
 
 from __future__ import annotations
@@ -35,6 +35,41 @@ from typing import Any
 
 from support.fault_injection.json_changes import Json, apply, is_json_change, values
 
+_ON = frozenset(
+    {"path", "method", "request", "header", "without_header", "status", "every", "after", "until"}
+)
+_DOES = frozenset(
+    {
+        *(
+            "request",
+            "status",
+            "headers",
+            "body",
+            "change",
+            "previous",
+            "frozen",
+            "as_one",
+            "pieces",
+            "delay",
+        ),
+        *("event_delay", "bytes_per_second", "ends_after", "how", "stays_open", "goes_on", "memory", "kills"),
+        *("closes", "gzip"),
+    }
+)
+_EVENTS = ("drop", "twice", "hold", "before", "after")
+
+
+def unknown_words(table: Mapping[str, Any]) -> list[str]:
+    """What has no meaning here: with a misspelt key, a fault does nothing or is one of other exchanges."""
+    found = [*(table["on"].keys() - _ON), *(table.keys() - _DOES - {"on"})]
+    found += [min(change) for change in table.get("request", ()) if not is_json_change(change)]
+    for change in table.get("change", ()):
+        if "event" in change:
+            found += [change["event"]] if change["event"] not in _EVENTS else []
+        elif not (is_json_change(change) or {"replace", "framing"} & change.keys()):
+            found.append(min(change))
+    return found
+
 
 @dataclass
 class HttpFault:
@@ -43,7 +78,6 @@ class HttpFault:
     on: Mapping[str, Any]
     does: Mapping[str, Any]
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    previous: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def changes_request(self) -> bool:
@@ -86,9 +120,11 @@ class HttpFault:
         document = json_of(body)
         if document is None:
             return body
+        before = json.dumps(document)
         for change in self.does["request"]:
             apply(document, change)
-        return json.dumps(document).encode()
+        after = json.dumps(document)
+        return body if after == before else after.encode()
 
     def changed_body(self, body: bytes) -> bytes:
         """The body that the client gets, of a response that is no stream."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.errors import EXIT_HARNESS
 from support.programs.process import child_preexec, kill_tree, managed, process_tree, wait_until_exited
 from support.programs.run_directory import remove_folders_of
 
@@ -91,7 +92,7 @@ class SuiteProcess:
         sys.stdout.flush()
         self.pid = os.fork()
         if not self.pid:
-            code = 1
+            code = EXIT_HARNESS
             try:
                 os.setsid()
                 if before_exec is not None:
@@ -154,7 +155,7 @@ def _run(
         return int(end.code or 0)
     except BaseException:  # noqa: BLE001 - this process was forked: above it is the other one's code
         traceback.print_exc()
-        return 1
+        return EXIT_HARNESS
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

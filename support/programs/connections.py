@@ -37,9 +37,9 @@ class Connection(Protocol):
 class ConnectionReader:
     """Reads the connections of processes, and of one only while it has a socket that may still change.
 
-    A TCP socket changes no more once it is connected or listens; one that is being connected may fail, and be
-    connected elsewhere. A UDP socket can be connected again and again, as `getaddrinfo` does. A Unix socket is
-    no network connection.
+    A TCP socket changes no more once it is connected or listens; an attempt to connect it may fail, and be
+    followed by another one. A UDP socket can be connected again and again, as `getaddrinfo` does. A Unix
+    socket is no network connection.
     """
 
     def __init__(self) -> None:

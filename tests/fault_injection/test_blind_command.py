@@ -55,6 +55,11 @@ def test_nothing_to_judge_is_no_success(run: Run) -> None:
         run(LeftOut("openai.a.b", "it does not pass"))
 
 
+def test_a_check_that_does_not_pass_on_its_recording_is_no_success(run: Run) -> None:
+    with pytest.raises(NothingSelected, match=rf"nothing was judged on toy 1\.0: {WHOLE}: detected: "):
+        run(recording(WHOLE, reply(chat(""))))
+
+
 def test_a_recording_can_be_sent_to_another_process() -> None:
     import pickle
 

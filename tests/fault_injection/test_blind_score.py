@@ -104,7 +104,7 @@ def test_the_score_leaves_out_what_is_explained() -> None:
         result("openai.a.b", "choices"),
         result("openai.a.b", "model", "undecided"),
     )
-    assert dict(made.score().fates) == {
+    assert dict(made.score().categories) == {
         "detected": 1,
         "another": 1,
         "explained": 1,
@@ -124,9 +124,13 @@ def test_a_broken_check_fails_whatever_the_score_is() -> None:
     assert not report(*good, result("openai.a.b", "usage", "broken")).passed
 
 
+def test_without_a_verdict_the_target_is_not_reached() -> None:
+    assert not report(result("openai.a.b", "id", "undecided")).passed
+
+
 def test_what_is_detected_elsewhere_needs_the_same_change() -> None:
     made = report(result("openai.a.b", "id", "detected", kind="field twice"), result("openai.a.c", "id"))
-    assert dict(made.score().fates) == {"detected": 1, "gap": 1}
+    assert dict(made.score().categories) == {"detected": 1, "gap": 1}
 
 
 def test_an_explanation_that_explains_nothing_is_named() -> None:

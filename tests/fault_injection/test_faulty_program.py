@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -79,9 +80,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
     started: list[LaunchedProgram] = []
 
     def start(
-        http: Mapping[str, Any] | None = None, on: Mapping[str, Any] | None = None, **command: Any
+        http: Mapping[str, Any] | None = None,
+        on: Mapping[str, Any] | None = None,
+        second: Mapping[str, Any] | None = None,
+        **command: Any,
     ) -> Any:
-        faults = () if http is None else ({"on": on or {}, **http},)
+        faults = tuple({"on": on or {}, **one} for one in (http, second) if one is not None)
         plan = Plan((program(tmp_path, SERVER),), http=faults, command=(command,) if command else ())
         faulty = write_program(tmp_path, "faulty", plan)
 
@@ -148,6 +152,11 @@ def test_what_changes_nothing_is_not_applied(
     served: Served, tmp_path: Path, change: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     assert post(served({"change": [change]}, {"path": "/v1/.*"}), **asked).status_code == 200
+    assert not (tmp_path / f"faulty{NOTES}").exists()
+
+
+def test_a_request_that_stays_the_same_is_not_applied(served: Served, tmp_path: Path) -> None:
+    post(served({"request": [{"drop": "absent"}]}, {"path": "/v1/.*"}), a=1)
     assert not (tmp_path / f"faulty{NOTES}").exists()
 
 
@@ -235,6 +244,28 @@ def test_commands(tmp_path: Path, change: dict[str, Any], code: int, out: str, e
     done = run_command([write_program(tmp_path, "faulty", plan), "a", "b"], within=PATIENCE)
     assert (done.exit_code, out in done.stdout, err in done.stderr) == (code, True, True)
     assert (tmp_path / f"faulty{NOTES}").exists() == (change.get("arguments") is None)
+
+
+def test_a_server_that_ends_before_it_listens_ends_with_its_code(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    plan = Plan((program(tmp_path, "print('listening on http://127.0.0.1:1', flush=True)\nexit(3)"),))
+    done = run_command([write_program(tmp_path, "faulty", plan), "serve", "--port", port], within=PATIENCE)
+    assert (done.exit_code, done.stdout) == (3, "listening on http://127.0.0.1:1\n")
+
+
+def test_a_command_that_writes_much_before_it_reads(tmp_path: Path) -> None:
+    text = "import sys\nprint('line\\n' * 100000, flush=True)\nprint(len(sys.stdin.read()))"
+    faulty = write_program(tmp_path, "faulty", Plan((program(tmp_path, text),), command=({"input": []},)))
+    done = subprocess.run([faulty], input=b"x" * 500_000, capture_output=True, check=True, timeout=PATIENCE)
+    assert done.stdout.endswith(b"\n500000\n")
+
+
+def test_two_faults_of_one_stream(tmp_path: Path, served: Served) -> None:
+    server = served({"change": [{"event": "drop", "only": "done"}]}, {"path": "/v1/.*"}, second={"delay": 0})
+    assert "[DONE]" not in post(server, stream=True).text
+    assert not (tmp_path / f"faulty{NOTES}").read_text(encoding="utf-8").replace(APPLIED, "").strip()
 
 
 def test_keys_and_output_of_a_terminal(tmp_path: Path) -> None:

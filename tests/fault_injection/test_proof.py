@@ -242,6 +242,12 @@ def test_an_unknown_name_is_one_line(ids: list[str], capabilities: list[str], me
         ({"http": {}}, "changes nothing"),
         ({"does": ""}, "no does"),
         ({"process": {"disk": 1}}, "unknown key in process: disk"),
+        ({"on": {"not_header": ["accept"]}}, "unknown key not_header"),
+        ({"http": {"state": 500}}, "unknown key state"),
+        ({"http": {"change": [{"event": "swap"}]}}, "unknown key swap"),
+        ({"http": {"change": [{"ad": "usage", "by": 1}]}}, "unknown key ad"),
+        ({"http": {"request": [{"delete": "model"}]}}, "unknown key delete"),
+        ({"command": {"exitcode": 1}}, "unknown key exitcode"),
     ],
 )
 def test_a_wrong_entry_is_named(change: dict[str, object], message: str) -> None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from support.errors import EXIT_HARNESS
 from support.fault_injection.suite_process import ProcessFault, SuiteProcess
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
@@ -49,13 +50,23 @@ def test_the_clock_is_set_ahead_in_steps_and_only_there(tmp_path: Path) -> None:
     assert time.time.__module__ == "time"
 
 
-def test_an_unexpected_error_leaves_its_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_error_is_one_of_the_harness_with_its_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(_: Sequence[str]) -> NoReturn:
         raise LookupError("no such thing")
 
     with capsys.disabled():
-        assert ended(run(tmp_path, fail)) == 1
+        assert ended(run(tmp_path, fail)) == EXIT_HARNESS
     assert "LookupError: no such thing" in (tmp_path / "output.txt").read_text()
+
+
+def test_an_output_that_cannot_be_written_is_an_error_of_the_harness(tmp_path: Path) -> None:
+    def succeed(_: Sequence[str]) -> NoReturn:
+        sys.exit(0)
+
+    (tmp_path / "output.txt").mkdir()
+    assert ended(run(tmp_path, succeed)) == EXIT_HARNESS
 
 
 def test_an_interruption_lets_it_end_in_order(tmp_path: Path) -> None:
