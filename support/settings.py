@@ -401,7 +401,7 @@ class Settings(BaseModel):
     @classmethod
     def _comparable(cls, names: str | None) -> str | None:
         for name in _listed(names):
-            if name in COMPARABLE_SERVERS or Path(name).is_file():
+            if name in COMPARABLE_SERVERS or compared_program(name):
                 continue
             if not name.startswith(("http://", "https://")):
                 raise ValueError("one of them is no server to compare with")
@@ -462,6 +462,12 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ValueError("there is no home folder of that user") from None
+
+
+def compared_program(name: str) -> Path | None:
+    """The program that this name of a server to compare with is a path of; raises ValueError."""
+    path = user_path(_expanded(name))
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - False for a name that is too long
 
 
 def _listed(names: str | None) -> tuple[str, ...]:

@@ -208,9 +208,8 @@ class FaultyTarget:
 
     def _ollama_options(self, folder: Path, http: Changes, command: Changes) -> list[str]:
         if self._settings.ollama_api == "gateway":
-            program = write_program(
-                folder, "gateway", Plan((str(GATEWAY_PROGRAM),), http=http, command=command)
-            )
+            real = self._settings.gateway_bin or GATEWAY_PROGRAM
+            program = write_program(folder, "gateway", Plan((str(real),), http=http, command=command))
             return [f"--define=gateway_bin={program}"]
         from support.programs.ollama import OLLAMA
 

@@ -101,7 +101,12 @@ def read_verbose(lines: Iterable[str], chosen: Sequence[str]) -> list[TestOutcom
     outcomes = []
     for name, (status, said) in results.items():
         below = [other for other in results if other.startswith(f"{name}/")]
-        if below and (status != "FAIL" or any(results[other][0] == "FAIL" for other in below)) and not said:
+        if (
+            status
+            and below
+            and (status != "FAIL" or any(results[other][0] == "FAIL" for other in below))
+            and not said
+        ):
             continue
         outcomes.append(
             TestOutcome(name, STATUSES[status], "; ".join(said), tuple(said))

@@ -56,10 +56,12 @@ def documents(name: str, exchange: Exchange, *, stream: bool) -> Iterator[Row]:
     if not stream:
         yield name, "response", exchange.json()
         return
-    for event in parse_events(exchange.body):
-        if event.data != "[DONE]":
-            document = json.loads(event.data)
-            yield f"{name}/{document.get('type')}", "event", document
+    events = [json.loads(event.data) for event in parse_events(exchange.body) if event.data != "[DONE]"]
+    if not events:
+        raise ValueError(f"expected events, got {exchange.in_short}")
+    for document in events:
+        kind = document.get("type") if isinstance(document, dict) else None
+        yield f"{name}/{kind}", "event", document
 
 
 def validate(program: InstalledProgram, rows: Sequence[Row], folder: Path) -> list[TestOutcome]:

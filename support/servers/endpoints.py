@@ -18,7 +18,7 @@ from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
 from support.servers.ollama_backends import NEEDS_OLLAMA, OllamaBackend, OllamaBackends
 from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
-from support.settings import Settings
+from support.settings import Settings, compared_program
 
 # What a server needs for one of the suite's models.
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
@@ -185,10 +185,13 @@ class ComparedMistralRs:
             "target_url": None,
             "target_version": None,
         }
-        if Path(self.label).is_file():
-            chosen |= {"acceptance_target": "real", "mistralrs_bin": Path(self.label)}
-        elif self.label not in ("real", "reference"):
-            chosen |= {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
+        if self.label not in ("real", "reference"):
+            program = compared_program(self.label)
+            chosen |= (
+                {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
+                if program is None
+                else {"acceptance_target": "real", "mistralrs_bin": program}
+            )
         origins = dict.fromkeys(("target_url", "mistralrs_bin"), "acceptance_compare")
         return discover(self._settings.model_copy(update=chosen), origins)
 

@@ -101,6 +101,12 @@ def test_output_of_go_tests() -> None:
     assert {found[name].message for name in ("TestHangs", "TestNeverRun")} == {ollama_suite.NOT_FINISHED}
 
 
+def test_a_test_of_go_that_does_not_end_after_its_subtests_has_failed() -> None:
+    lines = GO.partition("--- FAIL: TestTools")[0].splitlines()
+    found = ollama_suite.read_verbose([*lines, "    --- PASS: TestTools/qwen3 (0.10s)"], ["TestTools"])
+    assert TestOutcome("TestTools", "failed", ollama_suite.NOT_FINISHED) in found
+
+
 def test_the_pattern_of_a_subtest_fits_that_one_only() -> None:
     levels = ollama_suite.run_pattern("TestTools/gpt-oss:20b").split("/")
     assert all(map(re.search, levels, ["TestTools", "gpt-oss:20b"]))
@@ -146,6 +152,17 @@ def test_documents_of_a_response_and_of_a_stream() -> None:
     assert list(documents("stream", response(body), stream=True)) == [
         ("stream/response.created", "event", {"type": "response.created"})
     ]
+
+
+@pytest.mark.parametrize("body", [b"", b"data: [DONE]\n\n"])
+def test_a_stream_without_events_is_an_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match="expected events, got status 200"):
+        list(documents("stream", response(body), stream=True))
+
+
+def test_an_event_that_is_no_object_is_validated_as_well() -> None:
+    body = b"data: [1]\n\n"
+    assert list(documents("stream", response(body), stream=True)) == [("stream/None", "event", [1])]
 
 
 def test_a_rejected_request_is_no_document() -> None:

@@ -10,7 +10,14 @@ import pytest
 
 from support.errors import EXIT_USAGE, SettingsError
 from support.results.redaction import REDACTED, redact
-from support.settings import Settings, default_cache, load_settings, misspelled_names, redact_url
+from support.settings import (
+    Settings,
+    compared_program,
+    default_cache,
+    load_settings,
+    misspelled_names,
+    redact_url,
+)
 
 Say = Callable[[str, str, str], dict[str, str]]
 SOURCES = ("define", "environment", "file")
@@ -436,6 +443,20 @@ def test_no_password_of_a_compared_server_is_shown(text: str) -> None:
         assert redact(SECRET) == REDACTED
     except SettingsError as error:
         assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "~nobody-has-this-name/x"])
+def test_a_path_that_no_file_can_have_is_no_server_to_compare_with(name: str) -> None:
+    assert error_of({"acceptance_compare": name}).startswith("setting acceptance_compare = ")
+
+
+def test_a_program_to_compare_with_is_in_the_folder_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").touch()
+    monkeypatch.setenv("_MISTRALRS_ACCEPTANCE_USER_FOLDER", str(tmp_path))
+    assert load_settings({"acceptance_compare": "other"}).settings.compared_servers == ("other",)
+    assert compared_program("other") == tmp_path / "other"
 
 
 @pytest.mark.parametrize("source", SOURCES)
