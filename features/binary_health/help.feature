@@ -26,6 +26,10 @@ Feature: Every command has a help text
       | --help        | bench        |
       | --help        | doctor       |
       | serve --help  | --port       |
-      | run --help    | --input      |
       | bench --help  | --iterations |
       | doctor --help | --json       |
+
+    @needs.one_shot
+    Examples: the option of a one-shot prompt
+      | arguments  | what    |
+      | run --help | --input |

@@ -28,7 +28,11 @@ Feature: Invalid arguments are rejected with an explanation
       | a repeated option          | serve --port 1 --port 2 -m nowhere                         | --port           |
       | an unknown model format    | serve -m nowhere --format parchment                        | parchment        |
       | mutually exclusive options | serve -m nowhere --pa-memory-mb 10 --pa-context-len 100    | --pa-context-len |
-      | a missing required option  | run -m nowhere --image picture.png                         | --input          |
+
+    @needs.one_shot
+    Examples: an option that needs another one
+      | mistake                   | arguments                          | named   |
+      | a missing required option | run -m nowhere --image picture.png | --input |
 
   @critical
   Scenario Outline: The command "mistralrs <command>" without a model fails

@@ -34,7 +34,7 @@ Feature: Models of every format load and answer
       | format |
       | GGML   |
 
-  @critical @needs.subcommands
+  @critical @needs.subcommands @needs.one_shot
   Scenario Outline: A <format> model answers a one-shot prompt
     Given a model in the <format> format
     When the operator runs the one-shot prompt "Tell me about the harbour" without a terminal

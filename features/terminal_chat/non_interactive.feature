@@ -33,7 +33,7 @@ Feature: Non-interactive use of the chat
     Then the program exits with code 0 within 10 seconds
     And the output contains "Arr, matey!" and "moves about one metre"
 
-  @critical @needs.pty @needs.subcommands
+  @critical @needs.pty @needs.subcommands @needs.one_shot
   Scenario Outline: A one-shot prompt about <topic> is answered in the terminal
     When the operator runs the one-shot prompt "Tell me about the <topic>" in a terminal
     Then the output contains "<answer>" and "Stats:"

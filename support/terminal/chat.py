@@ -19,6 +19,8 @@ PROMPT = re.compile(r"(?:\[[^\]]*\] )?> ")
 STATS = "\n\nStats:\n"
 EXACT_COMMANDS = ("/help", "/exit", "/clear")
 COMMANDS_WITH_VALUE = ("/system", "/temperature", "/topk", "/topp")
+# The slash of a command that begins the words or follows a back quote.
+_COMMAND = re.compile(r"(?<![^`])/(?=[a-z])")
 KEYS = {
     "Enter": b"\r",
     "Ctrl-C": b"\x03",
@@ -118,7 +120,7 @@ class Chat:
         """Type a line and press Enter. `keys`: what is typed for this line, itself by default."""
         self._begin_turn(text)
         if keys is None:
-            keys = self._command_prefix + text[1:] if _is_command(text) else text
+            keys = as_typed(text, self._command_prefix)
         self._type(keys + "\r")
 
     def paste(self, text: str) -> Turn:
@@ -209,6 +211,17 @@ class Chat:
 
     def _wait(self, what: str, seen: Callable[[], bool], seconds: float = ANSWER_SECONDS) -> None:
         self.session.wait(what, seen, seconds * self._patience)
+
+
+def as_typed(line: str, command_prefix: str) -> str:
+    """The line for a program whose commands begin with this prefix."""
+    return command_prefix + line[1:] if _is_command(line) else line
+
+
+def as_printed(words: str, command_prefix: str) -> str:
+    """Words of the output of such a program: each command in them has its prefix."""
+    # A function: in a text a backslash would be an escape.
+    return _COMMAND.sub(lambda _: command_prefix, words)
 
 
 def _is_command(text: str) -> bool:

@@ -28,7 +28,7 @@ from support.servers.cli_checks import CRASH, call
 from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import LaunchResult, StartFailure
-from support.terminal.chat import ENDING_KEYS, Chat, Turn
+from support.terminal.chat import ENDING_KEYS, Chat, Turn, as_printed, as_typed
 from support.terminal.pty_session import MESSAGE_CHARACTERS, TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
@@ -169,9 +169,13 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         session = TerminalSession([target.path, *words], env=env, cwd=self._folder)
         self._cleanups.callback(session.stop)
         patience = self._suite.settings.seconds(1.0)
-        chat = Chat(session, chat_command_prefix(target.version), patience)
+        chat = Chat(session, self._command_prefix, patience)
         self._chats.append(chat)
         return chat
+
+    @property
+    def _command_prefix(self) -> str:
+        return chat_command_prefix(self._suite.command.version)
 
     def open_window(self) -> TmuxWindow:
         """Start a chat in a window of tmux."""
@@ -193,7 +197,8 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def chat_from_input(self, arguments: Sequence[str], questions: str, source: str) -> CompletedCommand:
         """Run a chat that reads its lines from `a file` or `a pipe`."""
         path = self._folder / "questions.txt"
-        path.write_text(questions + "\n", encoding="utf-8")
+        lines = [as_typed(line, self._command_prefix) for line in questions.splitlines()]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
         try:
             return call(self._suite.command, arguments, self._folder, self._suite.settings, stream)
@@ -317,11 +322,17 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     # -- checks of the output
 
     def require_contains(self, text: str) -> None:
-        _check_contains((self.turns.get(), text))
+        self._check_contains((self.turns.get(), text))
 
     def require_given_outputs(self) -> None:
         """Each line of `send_each` has the output that was given for it."""
-        _check_each(zip(self.turns.all(), self._given_outputs, strict=True), _check_contains)
+        _check_each(zip(self.turns.all(), self._given_outputs, strict=True), self._check_contains)
+
+    def _check_contains(self, turn_and_words: tuple[Turn, str]) -> None:
+        turn, words = turn_and_words
+        words, written = as_printed(words, self._command_prefix), visible(turn.output)
+        if words not in written:
+            raise CheckFailed(f"expected {words!r} after {turn.typed!r}, the output is:\n{written}")
 
     def require_lacks(self, text: str) -> None:
         """The text was not written since the first line was typed."""
@@ -406,13 +417,6 @@ def _check_each(items: Iterable[T], check: Callable[[T], None]) -> None:
             failures.append(str(error))
     if failures:
         raise SeveralFailures("\n\n".join(failures), failures)
-
-
-def _check_contains(turn_and_words: tuple[Turn, str]) -> None:
-    turn, words = turn_and_words
-    written = visible(turn.output)
-    if words not in written:
-        raise CheckFailed(f"expected {words!r} after {turn.typed!r}, the output is:\n{written}")
 
 
 def _check_lacks(turn: Turn, words: str) -> None:

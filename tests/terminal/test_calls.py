@@ -13,6 +13,7 @@ from support.runner import requirements
 from support.servers.command_line import ModelArguments, chat_command_prefix, command_line_of
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
+from support.terminal.chat import as_printed, as_typed
 
 TARGET = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
 MODEL = ModelArguments(Path("models"), "model.gguf", "gguf")
@@ -24,6 +25,34 @@ MODEL = ModelArguments(Path("models"), "model.gguf", "gguf")
 )
 def test_commands_begin_as_the_version_wants(version: str, sign: str) -> None:
     assert chat_command_prefix(version) == sign
+
+
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        ("/temperature 0.5", "\\temperature 0.5"),
+        ("/exit", "\\exit"),
+        ("/exit through the orchard", "/exit through the orchard"),
+        ("Tell me about 1/2", "Tell me about 1/2"),
+    ],
+)
+def test_a_command_is_typed_with_the_prefix_of_the_version(line: str, typed: str) -> None:
+    assert as_typed(line, "\\") == typed
+    assert as_typed(line, "/") == line
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        ("/exit", "\\exit"),
+        ("format is `/topk <int>`", "format is `\\topk <int>`"),
+        ("10 tokens/second", "10 tokens/second"),
+        ("the file /nowhere", "the file /nowhere"),
+    ],
+)
+def test_a_command_is_printed_with_the_prefix_of_the_version(words: str, printed: str) -> None:
+    assert as_printed(words, "\\") == printed
+    assert as_printed(words, "/") == words
 
 
 def test_a_chat_is_called_as_the_program_wants() -> None:
