@@ -632,9 +632,10 @@ def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> Sett
     extra = field.json_schema_extra
     hint = extra["hint"] if isinstance(extra, dict) else field.description
     value = REDACTED if _is_secret(name, first.get("input")) else redact_url(repr(first.get("input")))
-    reason = _TYPE_ERRORS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
-    reason = reason.replace("Input should", "it should")
-    reason = reason[:1].lower() + reason[1:]
+    reason = _TYPE_ERRORS.get(first["type"]) or str(first["msg"]).replace("Input should", "it should")
+    # A validator of this module: its text may begin with a path.
+    own = first["type"] == "value_error"
+    reason = reason.removeprefix("Value error, ") if own else reason[:1].lower() + reason[1:]
     return SettingsError(
         f"setting {name} = {value} (from {origins.get(name, 'default')}) is wrong: {reason}; {hint}"
     )

@@ -406,6 +406,13 @@ def test_a_cache_folder_that_cannot_be_created_is_refused(tmp_path: Path, below:
     assert reason in error_of({"acceptance_cache_dir": str(file / below)})
 
 
+def test_a_path_in_a_message_is_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").touch()
+    message = error_of({"acceptance_cache_dir": "README.md"})
+    assert "is wrong: README.md is a file, not a folder" in message
+
+
 @pytest.mark.parametrize("name", ["mistralrs_bin", "test_model_path", "target_url", "rust_log"])
 def test_a_control_character_is_refused(name: str) -> None:
     assert "is wrong: it has a control character" in error_of({name: "http://a\x00b"})
