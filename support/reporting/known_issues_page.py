@@ -48,7 +48,7 @@ def _lists(entry: KnownIssue, cause: Cause) -> bool:
 
 
 def _group(cause: Cause, entries: Sequence[KnownIssue]) -> KnownIssueGroup:
-    versions = dict.fromkeys(f"{entry.target} {_limits(entry)}".rstrip() for entry in entries)
+    versions = dict.fromkeys(f"{entry.target} {entry.limits}".rstrip() for entry in entries)
     lowest = {
         Version(limit.version.removesuffix(".*")): entry.target
         for entry in entries
@@ -57,10 +57,6 @@ def _group(cause: Cause, entries: Sequence[KnownIssue]) -> KnownIssueGroup:
     }
     first = f"{lowest[min(lowest)]} {min(lowest)}" if lowest else ""
     return KnownIssueGroup(cause, tuple(versions), first)
-
-
-def _limits(entry: KnownIssue) -> str:
-    return ",".join(map(str, sorted(entry.versions, key=lambda limit: limit.version)))
 
 
 def _reproduce(finding: Finding) -> str:

@@ -88,12 +88,18 @@ class KnownIssue:
         except InvalidVersion:
             return False
 
+    @property
+    def limits(self) -> str:
+        """The versions, the lowest first: `>=0.8.1,<=0.9.2`."""
+        limits = sorted(self.versions, key=lambda limit: Version(limit.version.removesuffix(".*")))
+        return ",".join(map(str, limits))
+
     def covers(self, failure: tuple[str, str]) -> bool:
         """Whether a failure (where, text) is one of those that are listed."""
         return any(expected.covers(failure) for expected in self.failures)
 
     def __str__(self) -> str:
-        return f"{f'{self.target} {self.versions}'.rstrip()} ({self.reason}; {self.source})"
+        return f"{f'{self.target} {self.limits}'.rstrip()} ({self.reason}; {self.source})"
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Listing:
         if entry is None:
             return ""
         return (
-            f"listed in {FILE} as a known issue of {entry.target} {entry.versions} ({entry.reason}), "
+            f"listed in {FILE} as a known issue of {entry.target} {entry.limits} ({entry.reason}), "
             "but it passed; remove the entry"
         )
 
@@ -198,7 +204,7 @@ class KnownIssues:
             return ""
         found = listing.covering(failures)
         programs = dict.fromkeys(
-            f"{entry.target} {str(entry.versions).removeprefix('==')}" for entry in found.entries
+            f"{entry.target} {entry.limits.removeprefix('==')}" for entry in found.entries
         )
         return f"{', '.join(programs)} ({found.reason}; {found.source})"
 

@@ -55,6 +55,11 @@ def test_an_entry_holds_for_its_versions(
     assert bool(issues.find([("mistralrs", version)], "Unknown model is refused").entries) is listed
 
 
+def test_the_lowest_version_is_written_first(tmp_path: Path) -> None:
+    (entry, *_) = load(tmp_path, ENTRY.format(versions="<=0.10.0,>=0.9.1")).entries
+    assert str(entry).startswith("mistralrs >=0.9.1,<=0.10.0 (")
+
+
 def test_an_entry_is_found_by_program_and_full_title(tmp_path: Path) -> None:
     issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
     listing = issues.find([("mistralrs", "0.8.1")], "Model list is complete")
