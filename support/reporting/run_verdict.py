@@ -168,7 +168,12 @@ class RunVerdict:
         unknown = [f"{self.version_unknown}."] if self.version_unknown else []
         if found := self.causes:
             source = f" ({found[0].source})" if found[0].source else ""
-            cause = f"First cause: {one_line(found[0].reason, SHOWN_CHARACTERS)}{source}"
+            names = list(dict.fromkeys(finding.id for finding in found[0].findings))
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            cause = (
+                f"First cause: {one_line(found[0].reason, SHOWN_CHARACTERS)}{source}, "
+                f"in {one_line(names[0], SHOWN_CHARACTERS)}{more}"
+            )
             return [
                 f"{cause}; evidence: {self.evidence}.",
                 *unknown,

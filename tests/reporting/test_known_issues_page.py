@@ -114,7 +114,7 @@ def test_without_known_issues_there_is_no_page() -> None:
 def test_the_banner_has_the_decision_its_reason_the_counts_and_the_pages() -> None:
     banner = decision_banner(RECORDS, VERDICT, "today", {"known-issues.html": "Known issues"}, "evidence")
     for text in (
-        *("NO-GO: toy 2.0 must not go live", "First cause: mixes answers (docs/y.md)", "today"),
+        *("NO-GO: toy 2.0 must not go live", "First cause: mixes answers (docs/y.md), in It leaks", "today"),
         "Scenarios: 1 passed, 0 failed, 0 skipped, 2 known issues.",
         "Exit code 1. today",
         'data-page="known-issues.html">Known issues</a>',
