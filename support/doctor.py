@@ -28,6 +28,8 @@ from support.settings import OLLAMA_API_CHOICES, Settings
 
 TABLE = Path(__file__).with_name("doctor.toml")
 # The real server built from source leaves this much room for models and reports.
+# The longest name.
+NAME_WIDTH = 19
 MIN_FREE_BYTES = 2_000_000_000
 
 
@@ -45,7 +47,7 @@ class Finding:
     def line(self) -> str:
         """`ok|missing  name  version and place  -- purpose`, with the remedy when it is missing."""
         state = "ok" if self.available else "missing"
-        text = f"{state:<8} {self.name:<10} {self.found or '-'}  -- {self.purpose}"
+        text = f"{state:<8} {self.name:<{NAME_WIDTH}} {self.found or '-'}  -- {self.purpose}"
         return text if self.available else f"{text}; {self.remedy}"
 
 

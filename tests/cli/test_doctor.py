@@ -55,9 +55,14 @@ def test_each_missing_thing_has_its_remedy() -> None:
 
 def test_a_line_has_state_name_place_purpose_and_remedy() -> None:
     lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
-    assert lines[0].startswith("ok       python     3.1")
+    assert lines[0].startswith("ok       python              3.1")
     node = next(line for line in lines if " node " in line)
-    assert node.startswith("missing  node       -  -- makes the HTML report; `acceptance get node")
+    assert node.startswith("missing  node                -  -- makes the HTML report; `acceptance get node")
+
+
+def test_the_places_stand_below_each_other() -> None:
+    lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
+    assert {line[28] for line in lines} == {" "} and " " not in {line[29] for line in lines}
 
 
 def test_a_program_that_is_set_and_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
