@@ -483,7 +483,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     from support.reporting.files import write_atomically
     from support.results.accepted_issues import AcceptedIssue, AcceptedIssues, failure_in, parse_date
     from support.runner import entry_point, rerun
-    from support.runner.checks_of_scenarios import known_ids
+    from support.runner.checks_of_scenarios import require_acceptable
 
     # With the configuration of behave, which has the form of titles.
     settings = entry_point.settings_of([f"--define={setting}" for setting in defines])
@@ -495,7 +495,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
         raise SettingsError(f"accept: {error}") from None
     if entry.until < datetime.now().astimezone().date():
         raise SettingsError(f"accept: --until {until} is over; give today or a later day")
-    AcceptedIssues([entry], accepted.file).require_existing(known_ids())
+    require_acceptable(name)
     text = accepted.added(entry)
     try:
         write_atomically(accepted.file, text.encode())

@@ -52,7 +52,9 @@ def certify(resolved: ResolvedSettings, folders: Sequence[Path], place: Path) ->
         # Whole or not at all.
         part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     except OSError as error:
-        raise SettingsError(f"{place} cannot be made ({problem_of(error)})") from None
+        raise SettingsError(
+            f"{place} cannot be made ({problem_of(error)}); give another folder with --output"
+        ) from None
     try:
         runs = [_add_run(resolved, folder, part / RUNS / str(n)) for n, folder in enumerate(folders, 1)]
         _write(part / CERTIFICATE, _certificate(resolved, runs))
@@ -60,7 +62,9 @@ def certify(resolved: ResolvedSettings, folders: Sequence[Path], place: Path) ->
         part.chmod(0o755)
         part.rename(place)
     except OSError as error:
-        raise SettingsError(f"{place} cannot be made ({problem_of(error)})") from None
+        raise SettingsError(
+            f"{place} cannot be made ({problem_of(error)}); give another folder with --output"
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     headline = "; ".join(run.headline for run in runs)

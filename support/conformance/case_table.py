@@ -267,7 +267,8 @@ def require_checks(names: Sequence[str], where: str) -> None:
     """Raises `SettingsError` for an id that no check has; `where`: what has named them."""
     for name in names:
         if name not in all_checks():
-            raise SettingsError(f"{where}: {unknown('case', name, all_checks())}")
+            missing = unknown("case", name, all_checks())
+            raise SettingsError(f"{where}: {missing}; `acceptance run --list` lists all cases")
 
 
 def groups_of(api: str) -> Mapping[str, Sequence[Check]]:

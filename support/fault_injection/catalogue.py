@@ -119,11 +119,13 @@ def chosen(ids: Sequence[str], capabilities: Sequence[str]) -> list[CatalogueFau
     known = catalogue()
     for name in ids:
         if name not in known:
-            raise SettingsError(unknown("fault", name, known))
+            raise SettingsError(
+                f"{unknown('fault', name, known)}; `acceptance prove --list` lists all faults"
+            )
     of = {fault.capability for fault in known.values()}
     for name in capabilities:
         if name not in of:
-            raise SettingsError(unknown("capability", name, of))
+            raise SettingsError(f"{unknown('capability', name, of)}; choose {', '.join(sorted(of))}")
     return [
         fault
         for fault in known.values()

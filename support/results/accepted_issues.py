@@ -122,13 +122,14 @@ class AcceptedIssues:
             if sum(other.id == entry.id for other in self.entries) > 1:
                 raise SettingsError(f"{self.file}: {entry.id!r} is accepted twice; remove one entry")
 
-    def require_existing(self, known: Collection[str]) -> None:
-        """Raises `SettingsError` for an entry whose id is no check's and no scenario's."""
+    def require_existing(self, known: Collection[str], group_titles: Collection[str] = ()) -> None:
+        """Raises `SettingsError` for an entry whose id is no check's and no scenario's.
+
+        `group_titles`: the scenarios that run checks, whose ids are accepted instead.
+        """
         for entry in self.entries:
-            if entry.id not in known:
-                raise SettingsError(
-                    f"{self.file}: {unknown('check or scenario', entry.id, known)}; correct the entry"
-                )
+            if problem := problem_with_id(entry.id, known, group_titles):
+                raise SettingsError(f"{self.file}: {problem}; correct the entry")
 
     def added(self, entry: AcceptedIssue) -> str:
         """The text of the file with one more entry; raises `SettingsError` when its id has one."""
@@ -138,10 +139,22 @@ class AcceptedIssues:
         return f"{text}\n\n{entry.to_toml()}".lstrip()
 
 
+def problem_with_id(name: str, known: Collection[str], group_titles: Collection[str]) -> str:
+    """Why a failure of this id cannot be accepted; empty where it can."""
+    if name in group_titles:
+        return f"the scenario {name!r} runs checks: give the id of the check that fails"
+    return "" if name in known else unknown("check or scenario", name, known)
+
+
 def _entry(row: object) -> AcceptedIssue:
-    if not isinstance(row, dict) or set(row) - {"failure"} != set(_KEYS):
-        keys = ", ".join(row) if isinstance(row, dict) else repr(row)
-        raise ValueError(f"an entry has the keys {', '.join(_KEYS)}, not {keys}")
+    if not isinstance(row, dict):
+        raise ValueError(f"an entry has the keys {', '.join(_KEYS)}, not {row!r}")
+    missing = [key for key in _KEYS if key not in row]
+    wrong = [key for key in row if key not in {*_KEYS, "failure"}]
+    if missing or wrong:
+        parts = [f"missing: {', '.join(missing)}"] if missing else []
+        parts += [f"unknown: {', '.join(wrong)}"] if wrong else []
+        raise ValueError(f"an entry has the keys {', '.join(_KEYS)} ({'; '.join(parts)})")
     for name in set(row) - {"until"}:
         if not isinstance(row[name], str):
             raise ValueError(f"`{name}` is one line of text, not {row[name]!r}")

@@ -12,7 +12,7 @@ from behave.runner_util import collect_feature_locations, parse_features
 from support.conformance.case_table import CaseError, Check, all_checks, check_ids, group, require_checks
 from support.errors import SettingsError
 from support.reporting.behave_events import location_of
-from support.results.accepted_issues import AcceptedIssues
+from support.results.accepted_issues import AcceptedIssues, problem_with_id
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
@@ -92,7 +92,7 @@ def require_existing(
     titles = {str(scenario.name) for scenario in scenarios}
     groups = {str(scenario.name) for scenario in scenarios if group_of(scenario)}
     known_issues.require_existing(checks=checks, titles=titles, group_titles=groups)
-    accepted.require_existing({*checks, *titles} - groups)
+    accepted.require_existing({*checks, *titles} - groups, groups)
 
 
 def require_accepted(
@@ -110,6 +110,12 @@ def known_ids() -> frozenset[str]:
     """What can be accepted: the ids of checks, and the titles of scenarios that run none."""
     titles = (str(scenario.name) for scenario in _scenarios(all_features()) if not group_of(scenario))
     return check_ids() | frozenset(titles)
+
+
+def require_acceptable(name: str) -> None:
+    """Raises `SettingsError` unless it is the id of a check or the title of a scenario that runs none."""
+    if problem := problem_with_id(name, known_ids(), titles_of_groups().values()):
+        raise SettingsError(f"accept: {problem}; `acceptance run --list` lists all ids and titles")
 
 
 def unselected(

@@ -282,6 +282,16 @@ def test_runs_of_two_programs_have_no_certificate(tmp_path: Path, resolved: Reso
         certify(resolved, [one, other], tmp_path / "made")
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(
+    tmp_path: Path, resolved: ResolvedSettings
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        SettingsError, match=r"made cannot be made \(.+\); give another folder with --output$"
+    ):
+        certify(resolved, [], tmp_path / "file" / "made")
+
+
 def test_a_certificate_is_not_overwritten(tmp_path: Path, resolved: ResolvedSettings) -> None:
     with pytest.raises(SettingsError, match="exists already"):
         certify(resolved, [tmp_path], tmp_path)

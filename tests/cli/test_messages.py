@@ -38,6 +38,11 @@ WRONG = [
     ("run --suite a\tb", r"--suite 'a\\tb' is no name of one line"),
     ("run --name=", r"--name is empty; give a part of a title"),
     ("run --tags=", r"--tags is empty; give an expression"),
+    ("run --case nope", r"--case: there is no case 'nope'; `acceptance run --list` lists all cases$"),
+    (
+        "accept nope --reason r --until 2099-01-01",
+        r"^acceptance: accept: there is no check or scenario 'nope'; `acceptance run --list` lists all ids",
+    ),
     ("run --case=", r"--case is empty; give the id of a case"),
     ("run --target=", r"--target is empty; choose auto, real, reference"),
     ("run --target-version=", r"--target-version is empty; give a value"),
@@ -125,6 +130,12 @@ def test_wrong_usage_is_one_line_with_exit_code_2(places: Path, words: str, mess
 )
 def test_a_list_that_cannot_be_read_has_its_reason_and_remedy(places: Path, file: str, message: str) -> None:
     assert re.search(message, line_of(*ACCEPT, "r", "-D", f"acceptance_accepted={places / file}"))
+
+
+def test_of_a_scenario_that_runs_checks_the_checks_are_accepted(places: Path) -> None:
+    title = "Health check routes return 200"
+    line = line_of("accept", title, *ACCEPT[2:], "r", "-D", f"acceptance_accepted={places / 'a.toml'}")
+    assert f"accept: the scenario {title!r} runs checks: give the id of the check that fails" in line
 
 
 @pytest.mark.parametrize("line", [1, 9, 10, 11])

@@ -40,8 +40,11 @@ def test_three_faults_and_a_harmless_variant_on_the_reference_server(tmp_path: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--fault", "openai.nothing"], "acceptance: there is no fault 'openai.nothing'"),
-        (["--capability", "nothing"], "acceptance: there is no capability 'nothing'"),
+        (["--fault", "openai.nothing"], "; `acceptance prove --list` lists all faults"),
+        (
+            ["--capability", "nothing"],
+            "acceptance: there is no capability 'nothing'; choose aider, binary_health, ",
+        ),
         (["--fault", "openai.usage.total", "--target", "/nowhere"], "/nowhere"),
         (["--jobs", "0"], "'0' is no whole number from 1"),
     ],

@@ -123,7 +123,7 @@ def test_a_named_pipe_is_an_error_and_is_not_waited_for(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[accepted]]\n" + GOOD, "has the keys id, reason, owner, until, not"),
+        ("[[accepted]]\n" + GOOD, "has the keys id, reason, owner, until (missing: until)"),
         (f"[[accepted]]\n{GOOD}until = 2027-13-01\n", "cannot be read"),
         (f'[[accepted]]\n{GOOD}until = "soon"\n', "`until` is a day such as 2027-03-31, not 'soon'"),
         (f"[[accepted]]\n{GOOD}until = 2027-01-01T00:00:00\n", "`until` is a day"),
@@ -154,7 +154,13 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> No
         (b"x = '\xff'", "it is no text in UTF-8: byte 0xff in line 1); save it as UTF-8"),
         (
             b"[[accepted]]\nid = 'a'\nfailure = 'b'\n",
-            "an entry has the keys id, reason, owner, until, not id, failure); correct the entry",
+            "an entry has the keys id, reason, owner, until (missing: reason, owner, until)); "
+            "correct the entry",
+        ),
+        (
+            b"[[accepted]]\nid = 'a'\nreason = 'r'\nowner = 'o'\nuntill = 2027-01-01",
+            "an entry has the keys id, reason, owner, until (missing: until; unknown: untill)); "
+            "correct the entry",
         ),
         (b"accepted = [1]", "an entry has the keys id, reason, owner, until, not 1); correct the entry"),
         (b"accepted = 3", "entries are [[accepted]], not 3); correct the entry"),
@@ -206,6 +212,12 @@ def test_an_unknown_id_and_one_that_is_accepted_twice_are_refused() -> None:
         AcceptedIssues([ENTRY]).require_existing({"toy.ab"})
     assert str(caught.value) == (
         "accepted.toml: there is no check or scenario 'toy.a'; close matches: toy.ab; correct the entry"
+    )
+    with pytest.raises(SettingsError) as caught:
+        AcceptedIssues([ENTRY]).require_existing({"toy.ab"}, {"toy.a"})
+    assert str(caught.value) == (
+        "accepted.toml: the scenario 'toy.a' runs checks: give the id of the check that fails; "
+        "correct the entry"
     )
     AcceptedIssues([ENTRY, replace(ENTRY, id="toy.b")]).require_current(date(2026, 1, 1))
     with pytest.raises(SettingsError, match=r"'toy\.a' is accepted twice; remove one entry$"):
