@@ -13,7 +13,7 @@ import pytest
 from support.http.exchange import Exchange
 from support.independent import mcp_suite, ollama_suite, pytest_plugin, sdk_suite
 from support.independent.open_responses import documents
-from support.independent.open_responses_main import is_meant
+from support.independent.open_responses_main import errors_of_stated_types
 from support.independent.results import SuiteBroken, TestOutcome
 
 JUNIT = """<testsuites><testsuite>
@@ -172,5 +172,16 @@ def test_a_rejected_request_is_no_document() -> None:
 
 def test_only_errors_of_the_stated_type_are_meant() -> None:
     text, image = ("output", "0", "TextContent"), ("output", "0", "ImageContent")
-    found = {("store",), (*text, "annotations"), (*image, "type"), (*image, "image_url")}
-    assert {place for place in found if is_meant(place, found)} == {("store",), (*text, "annotations")}
+    found = [("store",), (*text, "annotations"), (*image, "type"), (*image, "image_url")]
+    assert errors_of_stated_types(dict.fromkeys(found, "wrong")) == [
+        "store: wrong",
+        "output.0.TextContent.annotations: wrong",
+    ]
+
+
+def test_a_type_that_is_not_allowed_is_an_error() -> None:
+    inner = ("output", "0", "Message", "content", "0")
+    found = [(*inner, "TextContent", "type"), (*inner, "Refusal", "type"), ("output", "0", "Call", "type")]
+    assert errors_of_stated_types(dict.fromkeys(found, "wrong")) == [
+        "output.0.Message.content.0: its type is none of those that are allowed here"
+    ]
