@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +54,10 @@ def sha256_of(file: Path) -> str:
     """Of a file, or of a link itself; raises `SettingsError` where it cannot be read."""
     if file.is_symlink():
         # What it leads to may be anywhere.
-        return hashlib.sha256(b"link " + str(file.readlink()).encode()).hexdigest()
+        return hashlib.sha256(b"link " + os.fsencode(file.readlink())).hexdigest()
+    if file.exists() and not file.is_file():
+        # A named pipe may never end.
+        raise SettingsError(f"{file} is no regular file")
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

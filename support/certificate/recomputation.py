@@ -53,7 +53,7 @@ def recompute(folder: Path) -> RecomputedRun:
         actual = {name: report.get(name) for name in expected}
     except OSError as error:
         raise SettingsError(f"{folder}: {problem_of(error)}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, AcceptanceError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AcceptanceError) as error:
         raise SettingsError(f"{folder} has no run that can be read ({error})") from None
     return RecomputedRun(report, tuple(_differences(expected, actual)))
 

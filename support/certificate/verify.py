@@ -63,7 +63,7 @@ def _read(folder: Path) -> JsonObject:
     try:
         certificate: JsonObject = json.loads(read(folder / CERTIFICATE))
         found = certificate["format"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise wrong from None
     if found != FORMAT:
         raise SettingsError(

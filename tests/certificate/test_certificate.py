@@ -23,6 +23,7 @@ from support.results.redaction import Redactor, set_redactor
 from support.settings import ResolvedSettings, Settings
 from tests.certificate.finished_reports import KNOWN, PASSED, STARTED, record, write_reports
 
+DEEP = "[" * 100_000
 GOOD = [record("One works", "passed", PASSED), record("Two is known", "known_issue", KNOWN)]
 
 
@@ -314,6 +315,9 @@ def test_a_certificate_is_not_overwritten(tmp_path: Path, resolved: ResolvedSett
         ),
         (lambda folder: _replaced(folder, "runs/1/report.json", "{"), "has no run that can be read"),
         (lambda folder: _replaced(folder, "runs/1/records.jsonl", ""), "has no run that can be read"),
+        (lambda folder: _replaced(folder, "runs/1/report.json", DEEP), "has no run that can be read"),
+        (lambda folder: _replaced(folder, "certificate.json", DEEP), "is no certificate of this suite"),
+        (lambda folder: _piped(folder, "runs/1/report.json"), r"report\.json is no regular file"),
     ],
 )
 def test_what_is_no_certificate_is_one_line(
@@ -328,6 +332,18 @@ def test_what_is_no_certificate_is_one_line(
 def _replaced(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     write_manifest(folder)
+
+
+def _piped(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+
+
+def test_a_link_to_a_name_that_is_no_text_is_a_difference(certificate: Path) -> None:
+    file = certificate / "runs/1/report.json"
+    file.unlink()
+    file.symlink_to(os.fsdecode(b"a\xff"))
+    assert verify(certificate).problem == "changed runs/1/report.json"
 
 
 def test_a_folder_that_is_not_there_is_no_certificate(tmp_path: Path) -> None:
