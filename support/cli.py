@@ -154,8 +154,8 @@ def main() -> None:
 
     \b
     Exit codes: 0 GO, 1 NO-GO, 2 wrong usage, settings or target,
-    3 nothing selected or everything skipped, 4 harness broken, 5 over budget,
-    130 interrupted, 143 terminated.
+    3 nothing selected or everything skipped, 4 internal error of the suite,
+    5 too slow, 130 ended by Ctrl-C, 143 by SIGTERM.
     """
 
 

@@ -16,6 +16,7 @@ from support.fault_injection.proof import (
 )
 from support.reporting.fault_evidence import DOCUMENT, PAGE
 from support.reporting.files import write_atomically
+from support.results.safe_text import shortened
 
 # The columns of the table on the terminal, and their headings.
 _COLUMNS = {
@@ -31,7 +32,7 @@ _COLUMNS = {
 
 def result_line(result: FaultResult) -> str:
     """One line as soon as a run has ended."""
-    shown = f"  {result.message[:140]}" if result.message else ""
+    shown = f"  {shortened(result.message, 140)}" if result.message else ""
     return f"{result.detection:<12} {result.seconds:5.1f}s  {result.fault.id}{_others(result)}{shown}"
 
 
@@ -147,7 +148,7 @@ def _page(proof: Proof) -> Iterator[str]:
             result.fault.does,
             str(result.detection),
             ", ".join(result.by),
-            result.message[:160],
+            shortened(result.message, 160),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""

@@ -132,6 +132,13 @@ def test_a_list_that_cannot_be_read_has_its_reason_and_remedy(places: Path, file
     assert re.search(message, line_of(*ACCEPT, "r", "-D", f"acceptance_accepted={places / file}"))
 
 
+def test_the_help_names_the_exit_codes_as_the_readme_does() -> None:
+    shown = " ".join(CliRunner().invoke(main, ["--help"]).output.split())
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for code, meaning in ((4, "internal error of the suite"), (5, "too slow")):
+        assert f"{code} {meaning}," in shown and f"| {code} | {meaning}," in readme
+
+
 def test_of_a_scenario_that_runs_checks_the_checks_are_accepted(places: Path) -> None:
     title = "Health check routes return 200"
     line = line_of("accept", title, *ACCEPT[2:], "r", "-D", f"acceptance_accepted={places / 'a.toml'}")

@@ -25,7 +25,7 @@ from support.fault_injection.proof import (
     upper_bound,
     widened,
 )
-from support.fault_injection.proof_report import bounds
+from support.fault_injection.proof_report import bounds, result_line
 from support.runner.checks_of_scenarios import known_ids
 from support.runner.entry_point import settings_of
 
@@ -188,6 +188,11 @@ def test_what_was_not_tried_proves_nothing() -> None:
     assert not complete(quiet, broken)
     assert not complete(FaultResult(variant, Detection.NOT_INJECTED))
     assert not complete(FaultResult(FAULT, Detection.NOT_APPLICABLE))
+
+
+def test_a_long_message_shows_that_it_is_cut() -> None:
+    line = result_line(FaultResult(FAULT, Detection.EXPECTED, message="x" * 141))
+    assert line.endswith(f"  {'x' * 139}…")
 
 
 def test_bounds_are_exact() -> None:
