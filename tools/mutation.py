@@ -31,10 +31,8 @@ EXPLAINED = PROJECT / "tests" / "surviving_mutants.toml"
 MUTMUT = (sys.executable, "-m", "mutmut")
 REMEDY = "python3 tools/setup.py --group mutation"
 LIMIT_SECONDS, SHOW_SECONDS, COLLECT_SECONDS = 1800.0, 60.0, 120.0
-# What mutmut calls a change that a test has found, one that none has found, and one that no test reaches.
-KILLED, SURVIVED, NO_TESTS = "killed", "survived", "no tests"
-# A test that does not end has found the change too.
-FOUND = (KILLED, "timeout", "segfault")
+# What mutmut calls a change that a test has found; one that does not end has found it too.
+FOUND = ("killed", "timeout", "segfault")
 _RESULT = re.compile(r"^\s+(\S+): ([\w ]+)$", re.MULTILINE)
 # `support.results.decision.x_causes__mutmut_4`; a method is `xǁDecisionǁmarked__mutmut_1`.
 _NAME = re.compile(r"^[\w.]+\.xǁ?_?(?P<function>.+?)__mutmut_\d+$")

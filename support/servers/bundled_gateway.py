@@ -14,6 +14,7 @@ from support.programs.child_environment import child_environment
 from support.programs.launcher import LaunchedProgram, LaunchFailure, launch, log_matches
 from support.programs.starts import STARTS, ServerStart
 from support.settings import Settings
+from support.user_files import problem_of
 
 READY_SECONDS = 60.0
 PROGRAM = Path(sys.executable).with_name("mistralrs-gateway")
@@ -65,6 +66,8 @@ def start_gateway(
         )
     except LaunchFailure as failure:
         raise GatewayStartError(str(failure)) from None
+    except OSError as error:
+        raise GatewayStartError(f"the gateway {command[0]} cannot be started ({problem_of(error)})") from None
     listening = _READY.search(program.log)
     assert listening is not None
     program.url = listening[1]

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -292,3 +293,9 @@ def test_unload_and_back(own: Running, script: Script) -> None:
     told = ask(gateway.url, row.keyword)
     assert told["message"]["content"] == row.answer
     assert loaded(gateway.url) == ["scripted:latest"]
+
+
+def test_a_gateway_that_is_not_there_is_no_failure_of_a_product(settings: Settings, tmp_path: Path) -> None:
+    other = settings.model_copy(update={"gateway_bin": tmp_path / "nothing"})
+    with pytest.raises(GatewayStartError, match=r"nothing cannot be started \(no such file or directory\)"):
+        start_gateway("http://127.0.0.1:1", other)
