@@ -45,8 +45,8 @@ def connect_to_project_model(
     if server != REAL:
         variables = "".join(f" {name}={value}" for name, value in environment.items())
         kind = " thinks" if thinks else ""
-        # Aider's prompts are long, and 0.8.1 reads them four times faster than in the half precision that it
-        # takes by default (docs/findings.md#half-precision): no scenario of Aider is about that.
+        # Aider's prompts are long, and 0.8.1 reads them four to five times faster than in the half precision
+        # that it takes by default (docs/findings.md#half-precision): no scenario of Aider is about that.
         options = servers.suite.command.command_line.full_precision
         servers.share(f"aider {source.name} {context}{kind}{variables}", model, environment, options)
         endpoint = servers.dedicated_endpoint(server)

@@ -94,7 +94,7 @@ class ProveCommand:
         started = time.monotonic()
         import_suite()
         self._print(
-            f"Target: {self._target.label}; {len(selected)} faults and variants, {self._jobs} at once"
+            f"Target: {self._target.label}; faults and variants: {len(selected)}, {self._jobs} at once"
         )
         with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
             folder = Path(name)

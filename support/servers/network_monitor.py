@@ -118,6 +118,8 @@ class NetworkMonitor:
                 return
             with connection:
                 if address == self._own:
+                    # The same port may be that of a program later.
+                    self._own = None
                     self._synchronized.set()
                     continue
                 connection.settimeout(READ_SECONDS)
