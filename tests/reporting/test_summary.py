@@ -358,6 +358,22 @@ def test_budgets_grow_with_the_time_factor() -> None:
 
 
 @pytest.mark.parametrize(
+    ("workers", "processors", "parity", "performance"),
+    [
+        (1, 2, (20, 40), (120, 300)),
+        (2, 2, (40, 80), (120, 300)),
+        (2, 16, (20, 40), (120, 300)),
+        (1, 1, (40, 80), (120, 300)),
+    ],
+)
+def test_workers_that_share_processors_have_longer_budgets(
+    workers: int, processors: int, parity: tuple[float, float], performance: tuple[float, float]
+) -> None:
+    found = budgets(1.0, workers, processors)
+    assert (found["parity"], found["performance"]) == (parity, performance)
+
+
+@pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
