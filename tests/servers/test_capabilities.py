@@ -15,6 +15,8 @@ from support.settings import Settings
 @pytest.mark.parametrize(
     ("tag", "program", "version", "met"),
     [
+        ("needs.one_shot", "mistralrs", "0.7.0", False),
+        ("needs.one_shot", "mistralrs-reference", "0.9.5", True),
         ("needs.messages", "mistralrs", "0.8.1", False),
         ("needs.messages", "mistralrs", "0.9.2", True),
         ("needs.messages", "mistralrs", "nightly", True),
