@@ -60,7 +60,7 @@ class EventStream:
         self._contents += "content" in kinds
         before: list[bytes] = []
         after: list[bytes] = []
-        kept, twice = True, False
+        kept, twice, held = True, False, len(self._held)
         for change in self._changes:
             if change.get("only", "any") not in kinds:
                 continue
@@ -93,7 +93,8 @@ class EventStream:
             after = [*self._held, *after]
             self._held = []
         changed = [*before, *whole, *after]
-        self.is_changed |= changed != [event]
+        # One that is held is a change once another has come before it.
+        self.is_changed |= len(self._held) <= held and changed != [event]
         return changed
 
     def _parts(self, event: bytes) -> tuple[bytes, bytes | None, bytes]:

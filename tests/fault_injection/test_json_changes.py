@@ -79,6 +79,13 @@ def test_each_change_of_a_stream(change: dict[str, Any], expected: bytes | None)
         parts = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
         found = [piece for part in parts for piece in stream.feed(part)] + stream.finish()
         assert b"".join(found) == expected
+        assert stream.is_changed
+
+
+def test_a_held_event_that_no_other_follows_is_no_change() -> None:
+    stream = EventStream([{"event": "hold", "only": "done"}], "text/event-stream")
+    assert b"".join([*stream.feed(STREAM), *stream.finish()]) == STREAM
+    assert not stream.is_changed
 
 
 def test_lines_of_ndjson_are_events() -> None:
