@@ -327,6 +327,15 @@ def test_the_reason_stands_beside_a_verdict_without_failures() -> None:
     )
 
 
+def test_many_blockers_that_were_not_run_for_one_reason_are_counted() -> None:
+    def blockers(names: str, reason: str) -> list[Record]:
+        return [toy(name, "skipped", tags=("blocker",), reason=reason) for name in names]
+
+    records = [*blockers("abcd", "needs a GPU"), *blockers("xyz", "needs Aider")]
+    page = markdown(records, target="toy 1.0", duration=1, budgets={}, passed=True)
+    assert "\nBlockers that were not run: 4 (needs a GPU), `x`, `y`, `z` (needs Aider)\n" in page
+
+
 def test_failures_of_one_cause_are_listed_below_it() -> None:
     cause = "toy (embedding) does not start: it panicked"
     records = [
