@@ -11,28 +11,30 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
+from support.conformance.api import find_api
 from support.conformance.case_runner import Outcome, run_case
-from support.conformance.case_table import Case, checks_of
+from support.conformance.case_table import Case, checks_of, get_case
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.servers.endpoints import NATIVE_APIS, Endpoint
 from support.suite import RunContext
 from support.units import Json
+from support.waiting import WaitTimeout, wait_until
 from tools.measured_targets import suites
 
 EXPLAINED = Path(__file__).resolve().parents[1] / "tests" / "conformance" / "reference_differences.toml"
 STREAM = "text/event-stream"
 # The types of JSON; one without a fraction is a number as well.
 TYPES = {bool: "boolean", int: "number", float: "number", str: "string", type(None): "null"}
-# Sent once more: 0.8.1 answers so while it replaces an engine that has panicked.
-SERVER_ERROR = 500
+# Sent once more to a healthy server: 0.8.1 answers so while it replaces an engine that has panicked.
+SERVER_ERROR, RECOVERY_SECONDS = 500, 10.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def _form(suite: RunContext, case: Case) -> Form | None:
             return None
         outcome, exchanges = _run(server, case)
         if exchanges and exchanges[0].status >= SERVER_ERROR:
+            _wait_until_healthy(server, case)
             outcome, exchanges = _run(server, case)
     except NotSupported:
         return None
@@ -132,6 +135,14 @@ def _form(suite: RunContext, case: Case) -> Form | None:
         suite.missing_routes.mark_missing(server.label, case)
         return None
     return form_of(exchanges[0]) if exchanges else None
+
+
+def _wait_until_healthy(server: Endpoint, after: Case) -> None:
+    api = find_api(after.api)
+    healthy = get_case(api.name, api.health_case_for.get(after.model, api.health_case))
+    # What it answers then is compared, whether it is healthy or not.
+    with suppress(WaitTimeout):
+        wait_until(f"{healthy.id} passes", lambda: _run(server, healthy)[0].passed, timeout=RECOVERY_SECONDS)
 
 
 def _run(server: Endpoint, case: Case) -> tuple[Outcome, Sequence[Exchange]]:
