@@ -27,9 +27,9 @@ from support.servers.served_model import identify_model
 from support.settings import OLLAMA_API_CHOICES, Settings
 
 TABLE = Path(__file__).with_name("doctor.toml")
-# The real server built from source leaves this much room for models and reports.
 # The longest name.
 NAME_WIDTH = 19
+# The real server built from source leaves this much room for models and reports.
 MIN_FREE_BYTES = 2_000_000_000
 
 

@@ -138,8 +138,7 @@ def _form(suite: RunContext, case: Case) -> Form | None:
 
 
 def _wait_until_healthy(server: Endpoint, after: Case) -> None:
-    api = find_api(after.api)
-    healthy = get_case(api.name, api.health_case_for.get(after.model, api.health_case))
+    healthy = get_case(after.api, find_api(after.api).health_case_of(after.model))
     # What it answers then is compared, whether it is healthy or not.
     with suppress(WaitTimeout):
         wait_until(f"{healthy.id} passes", lambda: _run(server, healthy)[0].passed, timeout=RECOVERY_SECONDS)

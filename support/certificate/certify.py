@@ -52,9 +52,7 @@ def certify(resolved: ResolvedSettings, folders: Sequence[Path], place: Path) ->
         # Whole or not at all.
         part = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     except OSError as error:
-        raise SettingsError(
-            f"{place} cannot be made ({problem_of(error)}); give another folder with --output"
-        ) from None
+        raise _cannot_be_made(place, error) from None
     try:
         runs = [_add_run(resolved, folder, part / RUNS / str(n)) for n, folder in enumerate(folders, 1)]
         _write(part / CERTIFICATE, _certificate(resolved, runs))
@@ -62,13 +60,15 @@ def certify(resolved: ResolvedSettings, folders: Sequence[Path], place: Path) ->
         part.chmod(0o755)
         part.rename(place)
     except OSError as error:
-        raise SettingsError(
-            f"{place} cannot be made ({problem_of(error)}); give another folder with --output"
-        ) from None
+        raise _cannot_be_made(place, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     headline = "; ".join(run.headline for run in runs)
     return f"{place}: {headline}\nSHA-256 of its manifest, to be kept elsewhere: {digest}"
+
+
+def _cannot_be_made(place: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{place} cannot be made ({problem_of(error)}); give another folder with --output")
 
 
 def _add_run(resolved: ResolvedSettings, reports: Path, place: Path) -> RecomputedRun:

@@ -41,6 +41,10 @@ class Api:
     streams_end_with_done: bool | None = False
     health_case_for: Mapping[str, str] = field(default_factory=dict)
 
+    def health_case_of(self, model: str) -> str:
+        """The id of the case that every healthy server with this model passes."""
+        return self.health_case_for.get(model, self.health_case)
+
     def check_response(
         self, exchange: Exchange, *, status: Collection[int], kind: str, contracts: Collection[str]
     ) -> ParsedResponse:

@@ -220,7 +220,7 @@ class _CaseRun:
 
     def _check_health(self) -> None:
         self._client.reconnect()
-        name = self._api.health_case_for.get(self._case.model, self._api.health_case)
+        name = self._api.health_case_of(self._case.model)
         healthy = run_case(self._client, self._server, get_case(self._api.name, name))
         if not healthy.passed:
             actual = f"{name} no longer passes: {healthy.reason}"

@@ -117,14 +117,9 @@ class HttpFault:
 
     def changed_request(self, body: bytes) -> bytes:
         """The body that the server gets."""
-        document = json_of(body)
-        if document is None:
-            return body
-        before = json.dumps(document)
         for change in self.does["request"]:
-            apply(document, change)
-        after = json.dumps(document)
-        return body if after == before else after.encode()
+            body = _with_json_change(body, change)
+        return body
 
     def changed_body(self, body: bytes) -> bytes:
         """The body that the client gets, of a response that is no stream."""
@@ -132,10 +127,14 @@ class HttpFault:
             if "replace" in change:
                 body = re.sub(change["replace"].encode(), change["by"].encode(), body, flags=re.DOTALL)
             elif is_json_change(change) and "only" not in change:
-                document = json_of(body)
-                if document is not None:
-                    body = changed_json(body, document, change)
+                body = _with_json_change(body, change)
         return body
+
+
+def _with_json_change(body: bytes, change: Mapping[str, Any]) -> bytes:
+    """As it was where it is no JSON or nothing changes."""
+    document = json_of(body)
+    return body if document is None else changed_json(body, document, change)
 
 
 def _is_wanted(found: list[Json], value: Any) -> bool:
