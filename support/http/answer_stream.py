@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from support.http.exchange import Exchange
+if TYPE_CHECKING:
+    # With it the settings come along: half of what the process of a load takes to start.
+    from support.http.exchange import Exchange
 
 DONE = b"[DONE]"
 # A blank line, whatever ends the lines; a CRLF alone must not count as two ends.

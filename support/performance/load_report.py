@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from support.performance import plots
-from support.performance.load.program import REQUESTS, LoadResult
+from support.performance.load.files import REQUESTS
+from support.performance.load.program import LoadResult
 from support.performance.load.summary import figures_of, lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.load_validation import contradictions

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from support.cli import main
 from support.performance.ground_truth.server import Schedule
 from support.performance.limit_texts import parse_percentiles
-from support.performance.load.program import REQUESTS
+from support.performance.load.files import REQUESTS
 from support.performance.load.record import Failure, Phase, write_records
 from support.performance.load.summary import figures_of, goodput_line
 from support.performance.load_command import grid, judge

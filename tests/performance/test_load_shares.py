@@ -20,8 +20,9 @@ from support.performance.distributed.shares import shares
 from support.performance.ground_truth.server import Schedule
 from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import SECOND
+from support.performance.load.files import REQUESTS
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import REQUESTS, LoadFailed, read_result
+from support.performance.load.program import LoadFailed, read_result
 from support.performance.load.prompts import Prompts
 from support.performance.load.quality import WorkerQuality
 from support.performance.load.record import Phase, write_records

@@ -11,17 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from support.performance.load.coordination import MEASURED, READY, STARTED
+from support.performance.load.coordination import MEASURED, READY, STARTED, TOGETHER
+from support.performance.load.files import EVENTS, QUALITY, REQUESTS
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import (
-    EVENTS,
-    QUALITY,
-    REQUESTS,
-    TOGETHER,
-    LoadFailed,
-    ended_with,
-    generator_command,
-)
+from support.performance.load.program import LoadFailed, ended_with, generator_command
 from support.programs.output_limit import read_output
 from support.programs.process import ManagedProcess
 from support.settings import ca_file

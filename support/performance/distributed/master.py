@@ -22,15 +22,9 @@ from support.performance.distributed.locust_library import POLL_SECONDS, environ
 from support.performance.distributed.merging import WorkerResult, merged
 from support.performance.distributed.messages import Hello, Kind, unpacked, version
 from support.performance.distributed.shares import shares
+from support.performance.load.files import QUALITY, REQUESTS
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import (
-    QUALITY,
-    REQUESTS,
-    LoadFailed,
-    LoadResult,
-    longest_seconds,
-    read_result,
-)
+from support.performance.load.program import LoadFailed, LoadResult, longest_seconds, read_result
 from support.performance.load.record import write_records
 from support.waiting import WaitTimeout, wait_until
 

@@ -18,6 +18,7 @@ record      one request as measured, and its latencies by definition; CSV
 analysis    the bytes of an exchange and their stamps as a record
 quality     how well a run was measured: stamps, lag, coalesced reads, CPU, lateness, achieved load
 generator   sends the load
+files       what that process leaves in its folder
 program     starts the generator as a process, and reads what it has measured
 summary     the figures of a load, as lines for a terminal
 __main__    that process

@@ -16,10 +16,10 @@ from time import process_time_ns
 
 from support.errors import EXIT_PASSED, EXIT_USAGE, SettingsError
 from support.performance.load.analysis import Analysed, IssuedRequest, analyse
-from support.performance.load.coordination import Together
+from support.performance.load.coordination import TOGETHER, Together
+from support.performance.load.files import EVENTS, QUALITY, REQUESTS
 from support.performance.load.generator import Generator
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import EVENTS, QUALITY, REQUESTS, TOGETHER
 from support.performance.load.quality import run_quality
 from support.performance.load.record import write_records
 

@@ -13,6 +13,8 @@ import os
 import sys
 import threading
 
+# The option of the process.
+TOGETHER = "--together"
 READY, STARTED, MEASURED = "ready", "started", "measured"
 _BLOCK = 1 << 16
 

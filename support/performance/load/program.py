@@ -14,6 +14,7 @@ from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.http.answer_stream import TokenKind
+from support.performance.load.files import EVENTS, QUALITY, REQUESTS
 from support.performance.load.plan import LoadPlan
 from support.performance.load.quality import RunQuality, WorkerQuality
 from support.performance.load.record import Phase, RequestRecord, read_records
@@ -21,9 +22,6 @@ from support.programs.output_limit import read_output
 from support.programs.process import CommandTimeout, ManagedProcess
 from support.settings import ca_file
 
-REQUESTS, EVENTS, QUALITY = "requests.csv", "events.jsonl", "quality.json"
-# With it the process begins and ends its load with those of others (coordination.py).
-TOGETHER = "--together"
 _PLAN, _OUTPUT = "plan.json", "load.log"
 ANALYSIS_SECONDS = 120.0
 
