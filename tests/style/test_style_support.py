@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -176,9 +177,21 @@ def test_what_the_tests_import_is_declared() -> None:
 HEAVY = ("openai", "ollama", "mcp", "mcp_types", "httpx2", "aiohttp", "gguf", "mistralrs")
 
 
-def test_a_run_starts_without_heavy_packages() -> None:
-    steps = ", ".join(named(file).removesuffix(".py").replace("/", ".") for file in STEPS)
-    code = f"import sys, environment, {steps}; print(*sorted({{*{HEAVY!r}}} & sys.modules.keys()))"
+STEP_MODULES = [named(file).removesuffix(".py").replace("/", ".") for file in STEPS]
+# The process of a load is started for each round of a load; these would take half of its start.
+HEAVY_FOR_A_LOAD = (*HEAVY, "httpx", "psutil", "pydantic", "support.settings")
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (["environment", *STEP_MODULES], HEAVY),
+        (["support.performance.load.__main__"], HEAVY_FOR_A_LOAD),
+    ],
+    ids=["run", "load"],
+)
+def test_a_process_starts_without_heavy_packages(modules: list[str], heavy: tuple[str, ...]) -> None:
+    code = f"import sys, {', '.join(modules)}; print(*sorted({{*{heavy!r}}} & sys.modules.keys()))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
