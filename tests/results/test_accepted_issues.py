@@ -162,6 +162,10 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> No
             "an entry has the keys id, reason, owner, until (missing: until; unknown: untill)); "
             "correct the entry",
         ),
+        (
+            b"[[accepted]]\nid = 'a'\nreason = 'r'\nowner = 'o'\nuntil = 2027-01-01\nby = 'b'\nsince = 'c'",
+            "an entry has the keys id, reason, owner, until (unknown: by, since)); correct the entry",
+        ),
         (b"accepted = [1]", "an entry has the keys id, reason, owner, until, not 1); correct the entry"),
         (b"accepted = 3", "entries are [[accepted]], not 3); correct the entry"),
         (b"b = 1\na = 2", "entries are [[accepted]], not a, b); correct the entry"),
