@@ -406,6 +406,7 @@ def _require_answer(target: ComparedTarget, load: LoadPlan) -> None:
 
 
 def _measure(target: ComparedTarget, load: LoadPlan, folder: Path) -> RoundOfTarget:
-    found = Sender(target.pid)(target.plan(load), folder)
+    # Of the memory only the peak is compared.
+    found = Sender(target.pid, settle_seconds=0.0)(target.plan(load), folder)
     assert found.result is not None
     return RoundOfTarget(target, with_usage(found.result), found.use.peak, found.use.others or 0.0)

@@ -27,7 +27,7 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import run_load
 from support.performance.load.prompts import Message, RequestMaker
 from support.performance.measured_load import READY, Round, default_name
-from support.performance.resources import ResourceWatch
+from support.performance.resources import SETTLE_SECONDS, ResourceWatch
 from support.performance.service_levels import ROUNDS, PlannedLoad, Send
 from support.programs.energy import EnergyCounter
 from support.programs.launcher import LaunchedProgram
@@ -75,10 +75,14 @@ class LoadTable:
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends the load of a plan to a running server and watches it. `pid`: None for a server at a URL."""
+    """Sends the load of a plan to a running server and watches it. `pid`: None for a server at a URL.
+
+    `settle_seconds`: after the load, for the memory that it gives back.
+    """
 
     pid: int | None = None
     energy: Sequence[EnergyCounter] = ()
+    settle_seconds: float = SETTLE_SECONDS
 
     def __call__(self, plan: LoadPlan, folder: Path) -> Round:
         watch = ResourceWatch(self.pid, self.energy)
@@ -86,7 +90,7 @@ class Sender:
         try:
             result = run_load(plan, folder)
         finally:
-            use = watch.stop()
+            use = watch.stop(self.settle_seconds)
         return Round(result, use)
 
 

@@ -78,12 +78,12 @@ class ResourceWatch:
         self._thread = SamplingThread("load-resources", self._run)
         self._thread.start()
 
-    def stop(self) -> ResourceUse:
-        """Waits up to `SETTLE_SECONDS` until memory is given back."""
+    def stop(self, settle_seconds: float = SETTLE_SECONDS) -> ResourceUse:
+        """Waits up to `settle_seconds` until memory is given back."""
         self._thread.stop()
         seconds, cpu = time.monotonic() - self._began, read_cpu_times()
         joules, source = self._energy()
-        after = self._settled()
+        after = self._settled(settle_seconds)
         others = share_of_others(self._cpu, cpu, seconds, psutil.cpu_count() or 1)
         return ResourceUse(
             idle=self._idle,
@@ -127,7 +127,7 @@ class ResourceWatch:
             return None, ""
         return sum(known), " and ".join(counter.source for counter in self.energy)
 
-    def _settled(self) -> int | None:
+    def _settled(self, seconds: float) -> int | None:
         """The lowest memory after the load; at once when it is back where it was."""
         lowest = self.memory()
 
@@ -140,7 +140,7 @@ class ResourceWatch:
             return lowest <= self._idle
 
         with contextlib.suppress(WaitTimeout):
-            wait_until("the memory of the time before the load", is_back, timeout=SETTLE_SECONDS)
+            wait_until("the memory of the time before the load", is_back, timeout=seconds)
         return lowest
 
 
