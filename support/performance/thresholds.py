@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.errors import SettingsError
+from support.errors import NotSupported, SettingsError
 from support.name_registry import unknown
 from support.performance.limits import OF_REQUESTS, Bounds, Limit, MeanLimit, RatioLimit, Threshold
 from support.performance.measured_load import FIGURES
@@ -31,10 +31,12 @@ class Profile:
     levels: Mapping[str, tuple[Limit, ...]]
 
     def level(self, name: str) -> tuple[Limit, ...]:
-        """Raises `SettingsError` for a level that the profile lacks."""
-        if name not in self.levels:
-            raise SettingsError(f"{unknown('service level', name, self.levels)} (profile {self.name})")
-        return self.levels[name]
+        """Raises `NotSupported` for a level that the profile lacks, `SettingsError` for an unknown one."""
+        if name in self.levels:
+            return self.levels[name]
+        if name in _known_levels():
+            raise NotSupported(f"the profile {self.name} has no service level {name!r}: nothing is judged")
+        raise SettingsError(f"{unknown('service level', name, self.levels)} (profile {self.name})")
 
 
 def load_profile(name: str, file: Path | None = None) -> Profile:
@@ -47,8 +49,19 @@ def load_profile(name: str, file: Path | None = None) -> Profile:
     chosen = (GPU if has_gpu() else CPU) if name == AUTO_PROFILE else name
     if chosen not in profiles.keys() - {EVERY}:
         raise SettingsError(f"{unknown('profile', chosen, profiles.keys() - {EVERY})} (thresholds in {path})")
-    shared = _levels(_read(THRESHOLDS), EVERY, THRESHOLDS)
-    return Profile(chosen, shared | _levels(profiles, chosen, path))
+    shared, own = _levels(_read(THRESHOLDS), EVERY, THRESHOLDS), _levels(profiles, chosen, path)
+    known = _known_levels()
+    for level in own:
+        # No scenario would be judged by it.
+        if level not in known:
+            problem = unknown("service level", level, known)
+            raise SettingsError(f"profile {chosen!r} of the thresholds in {path}: {problem}")
+    return Profile(chosen, shared | own)
+
+
+def _known_levels() -> frozenset[str]:
+    """Those of the suite's profiles: the features have no others."""
+    return frozenset(level for levels in _read(THRESHOLDS).values() for level in levels)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import SettingsError
+from support.errors import NotSupported, SettingsError
 from support.performance import thresholds
 from support.performance.limits import Bounds, MeanLimit, RatioLimit, Threshold
 from support.performance.load_figures import LoadFigures
@@ -16,11 +16,11 @@ from tests.performance.loads import failed, request, result
 
 FIRST_TOKEN = "time to first token"
 EACH_PROFILE = ("several users", "many users")
-GOOD = '[mine."quick"]\n"time to first token" = { percentile = 90, limit = 200 }\n'
+GOOD = '[mine."short prompts"]\n"time to first token" = { percentile = 90, limit = 200 }\n'
 
 
 def ratio(fields: str) -> str:
-    return f'[mine."quick"]\n"tokens per second" = {{ {fields} }}\n'
+    return f'[mine."short prompts"]\n"tokens per second" = {{ {fields} }}\n'
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu", "mlperf-conversational", "mlperf-interactive"])
@@ -43,7 +43,7 @@ def test_a_file_of_the_user_takes_the_place_of_the_shipped_one(tmp_path: Path) -
     file = tmp_path / "thresholds.toml"
     file.write_text(GOOD)
     profile = load_profile("mine", file)
-    assert profile.level("quick") == (Threshold(FIRST_TOKEN, 0.9, 200.0),)
+    assert profile.level("short prompts") == (Threshold(FIRST_TOKEN, 0.9, 200.0),)
     # Of each profile that has none of its own.
     assert profile.level("several users") == load_profile("cpu").level("several users")
     file.write_text(
@@ -55,6 +55,13 @@ def test_a_file_of_the_user_takes_the_place_of_the_shipped_one(tmp_path: Path) -
         MeanLimit("tokens per second", Bounds(least=50.0)),
         MeanLimit("time to ready", Bounds(most=500.0), 4.0),
     )
+
+
+def test_a_level_that_the_file_of_the_user_lacks_is_not_judged(tmp_path: Path) -> None:
+    file = tmp_path / "thresholds.toml"
+    file.write_text(GOOD)
+    with pytest.raises(NotSupported, match="the profile mine has no service level 'long prompts'"):
+        load_profile("mine", file).level("long prompts")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,11 @@ def test_a_file_of_the_user_takes_the_place_of_the_shipped_one(tmp_path: Path) -
         (ratio("at_least = 2, for_each_mib = 1"), "needs at_most with a for_each_mib"),
         (ratio("at_most = 2, percent = 1"), "has at_most, percent; a limit has one of"),
         (ratio("at_most = 2").replace("tokens", "token"), "there is no metric 'token per second'"),
-        ('[mine."quick"]\n"tokens per second" = [3]\n', "has to have limits, not 3"),
+        ('[mine."short prompts"]\n"tokens per second" = [3]\n', "has to have limits, not 3"),
+        (
+            GOOD.replace("prompts", "promts"),
+            "there is no service level 'short promts'; close matches: short prompts",
+        ),
         ('["every profile"]\n', "there is no profile 'mine'"),
         ("mine = 3\n", "no attribute"),
     ],
