@@ -22,6 +22,7 @@ from support.performance.percentiles import Verdict, smallest_sample
 from support.performance.regression import keep
 from support.performance.target_facts import PROGRAM, TargetFacts
 from support.performance.token_counts import TokenCounts, token_counters
+from support.performance.validity import client_reasons
 from support.settings import redact_url
 
 Echo = Callable[[str], None]
@@ -90,6 +91,8 @@ class LoadCommand:
             self._echo(str(run.tokens))
             for reason in run.invalid:
                 self._echo(f"invalid: {reason}")
+            for line in run.notes:
+                self._echo(line)
         # In the order of the grid.
         self._runs = [found[index] for index in range(len(plans))]
         write_report(self._runs, self._folder, self._goodput)
@@ -170,7 +173,7 @@ def judge(load: float, run: Run, limits: Sequence[Threshold]) -> Point:
     figures = LoadFigures.of(run.result)
     if figures.failed:
         return Point(load, Held.FAIL, f"{len(figures.failed)} of {len(figures.requests)} requests failed")
-    if reasons := run.invalid:
+    if reasons := [*run.invalid, *_client_reasons(run, limits)]:
         return Point(load, Held.INVALID, "; ".join(reasons))
     judged = [limit.judge_figures(figures) for limit in limits]
     why = "; ".join(map(str, judged))
@@ -178,3 +181,14 @@ def judge(load: float, run: Run, limits: Sequence[Threshold]) -> Point:
         if any(one.verdict is verdict for one in judged):
             return Point(load, _HELD[verdict], why)
     return Point(load, Held.PASS, why)
+
+
+def _client_reasons(run: Run, limits: Sequence[Threshold]) -> list[str]:
+    """Why the client may have decided whether the limits hold; none when one fails by more than its error."""
+    figures, quality = LoadFigures.of(run.result), run.result.quality
+    most = (quality.lag_p99_us + quality.clock_shift_us) / 1000
+    wider = [replace(limit, limit=limit.limit + most) for limit in limits]
+    if any(limit.judge_figures(figures).verdict is Verdict.FAIL for limit in wider):
+        return []
+    shortest = min(limit.shortest_ms(run.result.plan.output_tokens) for limit in limits)
+    return list(client_reasons(run.result, shortest))

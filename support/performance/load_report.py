@@ -16,8 +16,14 @@ from support.performance.load.program import LoadResult
 from support.performance.load.summary import figures_of, lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
 from support.performance.load_validation import contradictions
+from support.performance.percentiles import nearest_rank
 from support.performance.token_counts import TokenCounts
-from support.performance.validity import MOST_CACHED, invalid_load_reasons
+from support.performance.validity import (
+    MOST_CACHED,
+    anomalies,
+    invalid_latency_reasons,
+    invalid_load_reasons,
+)
 
 SUMMARY, RUNS, PAGE = "summary.json", "runs.csv", "report.md"
 DISTRIBUTION, GROWTH = "latency.svg", "growth.svg"
@@ -50,6 +56,19 @@ class Run:
             )
         return found
 
+    @property
+    def notes(self) -> list[str]:
+        """Why its latencies are not those of its target, and anomalies; none of an invalid load."""
+        if self.invalid:
+            return []
+        # No limit is judged: the client's lag may be a share of what was measured.
+        shortest = nearest_rank(LoadFigures.of(self.result).latencies(FIRST_TOKEN), 50)
+        # A load that changes by itself has no steady state.
+        changes = self.result.plan.arrivals == "ramp" or bool(self.result.plan.trace)
+        reasons = invalid_latency_reasons(self.result, shortest, within_requests=changes)
+        seen = [] if changes else anomalies(self.result)
+        return [*(f"latencies are invalid: {one}" for one in reasons), *(f"anomaly: {one}" for one in seen)]
+
     def contradictions(self) -> list[str]:
         return list(contradictions(figures_of(self.result), self.folder / REQUESTS))
 
@@ -65,6 +84,7 @@ def write_summary(run: Run) -> None:
         "quality": asdict(run.result.quality),
         **_workers(run.result),
         "invalid": run.invalid,
+        "notes": run.notes,
         "contradictions": run.contradictions(),
         "tokens": {**asdict(run.tokens), "agrees": run.tokens.agrees},
     }
@@ -158,4 +178,5 @@ def _page(
         yield str(run.tokens)
         yield "```"
         yield from (f"\nInvalid: {reason}." for reason in run.invalid)
+        yield from (f"\n{note[0].upper()}{note[1:]}." for note in run.notes)
         yield from (f"\nThe report contradicts its records: {found}." for found in run.contradictions())

@@ -66,19 +66,24 @@ def invalid_latency_reasons(
     if not figures.requests:
         return
     yield from _load_reasons(result, MOST_OFF)
+    yield from client_reasons(result, shortest_ms)
+    state = _state(figures)
+    if state is not None and state.trend and not within_requests:
+        yield f"{PER_TOKEN}: {state}"
+
+
+def client_reasons(result: LoadResult, shortest_ms: float) -> Iterator[str]:
+    """Why the latencies are those of the client: it read late, or its clock moved."""
     for client, quality in _clients(result):
         lag = quality.lag_p99_us / 1000
         if quality.coalesced > MOST_COALESCED and lag > MOST_LAG * shortest_ms:
             yield (
                 f"{quality.coalesced:.1%} of the reads had several events, and {client} was late by"
-                f" {lag:.2f} ms (p99): more than {MOST_LAG:.0%} of {shortest_ms:g} ms"
+                f" {lag:.2f} ms (p99): more than {MOST_LAG:.0%} of {shortest_ms:.4g} ms"
             )
         if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
             moved = quality.clock_shift_us / 1000
             yield f"the wall clock moved by {moved:.1f} ms during a request of {client}"
-    state = _state(figures)
-    if state is not None and state.trend and not within_requests:
-        yield f"{PER_TOKEN}: {state}"
 
 
 def anomalies(result: LoadResult) -> Iterator[str]:

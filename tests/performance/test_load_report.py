@@ -14,16 +14,18 @@ from support.cli import main
 from support.performance.ground_truth.server import Schedule
 from support.performance.limit_texts import parse_percentiles
 from support.performance.load.files import REQUESTS
+from support.performance.load.plan import LoadPlan
+from support.performance.load.program import LoadResult
 from support.performance.load.record import Failure, Phase, write_records
 from support.performance.load.summary import figures_of, goodput_line
-from support.performance.load_command import grid, judge
+from support.performance.load_command import LoadCommand, grid, judge
 from support.performance.load_figures import FIRST_TOKEN, LoadFigures
 from support.performance.load_limit import Held
 from support.performance.load_report import Run
 from support.performance.load_validation import contradictions, recomputed
 from support.performance.token_counts import TokenCounts
 from support.programs.launcher import free_port
-from tests.performance.loads import failed, request, result
+from tests.performance.loads import PLAN, failed, request, result
 
 ANSWER = Schedule(ttft_us=5_000, itl_us=1_000, tokens=8)
 # All that a file may have: other phases, failures, a cancelled request, answers without usage.
@@ -117,8 +119,10 @@ def test_one_load_has_its_files_in_the_folder_itself(synthetic_url: str, tmp_pat
 
 def test_a_limit_is_found(synthetic_url: str, tmp_path: Path) -> None:
     # The synthetic server answers any number alike: a limit that nothing meets, so one load decides.
+    # By more than this client is late beside other tests.
+    slow = replace(ANSWER, ttft_us=100_000)
     code, output = load(
-        *("--target", synthetic_url, "--model", ANSWER.model, "--output-tokens", "8"),
+        *("--target", synthetic_url, "--model", slow.model, "--output-tokens", "8"),
         *("--find-limit", "ttft p50 < 1ms", "--folder", str(tmp_path)),
     )
     assert code == 1, output
@@ -192,3 +196,63 @@ def test_a_load_whose_words_came_from_the_cache_is_no_point_of_a_search(tmp_path
     found = judge(1, Run(result(*records), tmp_path, counts), limit)
     assert (found.held, "by its own counter" in found.why) == (Held.INVALID, True)
     assert judge(1, Run(result(*records), tmp_path, replace(counts, reused=None)), limit).held is Held.PASS
+
+
+def test_a_client_that_was_late_is_no_point_of_a_search(tmp_path: Path) -> None:
+    """But where the limits fail by more than it was late: a first token after 100 ms."""
+    records = [request(number, 40.0 * number) for number in range(30)]
+
+    def held(limit: str, lag_ms: float, shift_us: float = 1.0) -> Held:
+        late = {"lag_p99_us": 1000 * lag_ms, "clock_shift_us": shift_us}
+        measured = result(*records, coalesced=0.05, plan=PLAN, **late)
+        return judge(1, Run(measured, tmp_path, TokenCounts.of(records, None)), parse_percentiles(limit)).held
+
+    assert held("ttft p50 < 90ms", 8.9) is Held.FAIL
+    assert held("ttft p50 < 90ms", 9.1) is Held.FAIL
+    assert held("ttft p50 < 90ms", 10.5) is Held.INVALID
+    assert held("ttft p50 < 110ms", 10.9) is Held.PASS
+    assert held("ttft p50 < 110ms", 11.1) is Held.INVALID
+    assert held("ttft p50 < 95ms", 1.0, shift_us=3000.0) is Held.FAIL
+    assert held("ttft p50 < 99ms", 1.0, shift_us=3000.0) is Held.INVALID
+
+
+SLOWER = [request(number, 40.0 * number, gap=10.0 + number / 10) for number in range(30)]
+STEP = [request(number, gap=gap) for number, gap in enumerate([*[10.0] * 14, *[11.0] * 20, *[10.0] * 6])]
+RAMP = replace(PLAN, users=0, rate=1.0, seconds=2.0, arrivals="ramp")
+NO_STEADY_STATE = "latencies are invalid: inter-token latency: no steady state: +"
+
+
+@pytest.mark.parametrize(
+    ("measured", "lines"),
+    [
+        (result(*SLOWER), [NO_STEADY_STATE]),
+        (result(*SLOWER, plan=RAMP), []),
+        (result(*SLOWER, achieved=0.5), []),
+        (result(*SLOWER[:5]), []),
+        (result(*SLOWER[:5], achieved=0.97), ["latencies are invalid: the load was 0.97 instead of 1"]),
+        (
+            result(*SLOWER[:5], coalesced=0.05, lag_p99_us=11_000.0),
+            ["latencies are invalid: 5.0% of the reads had several events, and the client was late"],
+        ),
+        (result(*STEP), ["anomaly: inter-token latency: a step at value 15"]),
+        (result(*STEP, plan=RAMP), []),
+    ],
+)
+def test_a_load_states_whether_its_latencies_hold(
+    measured: LoadResult, lines: list[str], tmp_path: Path
+) -> None:
+    found = Run(measured, tmp_path, TokenCounts.of(measured.records, None)).notes
+    assert [line[: len(start)] for line, start in zip(found, lines, strict=True)] == lines
+
+
+def test_what_is_wrong_with_latencies_is_in_the_output_and_on_the_page(tmp_path: Path) -> None:
+    def send(_: LoadPlan, folder: Path) -> LoadResult:
+        write_records(folder / REQUESTS, SLOWER)
+        return result(*SLOWER)
+
+    said: list[str] = []
+    assert not LoadCommand(tmp_path, said.append, by_workers=send).send([PLAN])
+    assert [line for line in said if line.startswith(NO_STEADY_STATE)]
+    assert f"\nL{NO_STEADY_STATE[1:]}" in (tmp_path / "report.md").read_text()
+    (note,) = json.loads((tmp_path / "summary.json").read_text())["notes"]
+    assert note.startswith(NO_STEADY_STATE)
