@@ -12,12 +12,15 @@ from support.performance.load.record import Failure, RequestRecord
 MILLISECOND = SECOND // 1000
 FIRST_TOKEN, PER_TOKEN, WHOLE = "time to first token", "inter-token latency", "end-to-end latency"
 FROM_SCHEDULE = "time to first token from schedule"
+FIRST_OUTPUT, TO_THE_END = "time to first output token", "end-to-end latency to the end"
 # Of a request, in nanoseconds; None for one that failed, or has no such time.
 LATENCIES: Mapping[str, Callable[[RequestRecord], float | None]] = {
     FIRST_TOKEN: lambda request: request.ttft_ns,
     FROM_SCHEDULE: lambda request: request.scheduled_ttft_ns,
+    FIRST_OUTPUT: lambda request: request.ttfo_ns,
     PER_TOKEN: lambda request: request.itl_ns,
     WHOLE: lambda request: request.e2e_ns,
+    TO_THE_END: lambda request: request.e2e_end_ns,
 }
 
 
@@ -70,6 +73,11 @@ class LoadFigures:
         """Milliseconds, in the order of the requests; without those that failed."""
         found = map(LATENCIES[metric], self.requests)
         return [time / MILLISECOND for time in found if time is not None]
+
+    @property
+    def gaps(self) -> list[float]:
+        """Milliseconds between successive events of the requests that did not fail."""
+        return [gap / MILLISECOND for one in self.requests if one.complete for gap in one.gaps_ns]
 
     @property
     def failed(self) -> Sequence[RequestRecord]:

@@ -46,14 +46,21 @@ def _latencies(good: list[dict[str, str]]) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {
         "time to first token": [],
         "time to first token from schedule": [],
+        "time to first output token": [],
         "inter-token latency": [],
         "end-to-end latency": [],
+        "end-to-end latency to the end": [],
+        "event gap": [],
     }
     for row in good:
         sent, first, last = (int(row[name]) for name in ("sent_ns", "first_token_ns", "last_token_ns"))
         times["time to first token"].append(first - sent)
         times["time to first token from schedule"].append(first - int(row["scheduled_ns"]))
         times["end-to-end latency"].append(last - sent)
+        times["end-to-end latency to the end"].append(int(row["end_ns"]) - sent)
+        times["event gap"] += np.diff(np.array(row["event_times_ns"].split(), dtype=np.int64)).tolist()
+        if output := int(row["first_answer_ns"]):
+            times["time to first output token"].append(output - sent)
         if int(row["output_tokens"]) > 1:
             times["inter-token latency"].append((last - first) / (int(row["output_tokens"]) - 1))
     return times

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,34 @@ def test_throughput_is_that_of_the_time_in_which_measured_requests_were_sent() -
     assert [one.value for one in summary.latencies["time to first token"]] == [500.0] * 4
     assert [one.value for one in summary.latencies["inter-token latency"]] == [pytest.approx(500 / 3)] * 4
     assert [one.value for one in summary.latencies["end to end"]] == [1000.0] * 4
+
+
+def test_each_time_of_an_answer_has_its_own_line() -> None:
+    """Reasoning first, and a usage 50 ms after the last token."""
+    some = [
+        replace(one, first_answer_ns=one.last_token_ns, end_ns=one.last_token_ns + SECOND // 20)
+        for one in (record(number, Phase.MEASURED, number) for number in range(2))
+    ]
+    found = list(lines(result_of(*some)))
+    rows = {line[:20].strip(): line[20:].split()[0] for line in found[3:10]}
+    assert rows == {
+        "time to first token": "500.00*",
+        "... from schedule": "500.00*",
+        "first output token": "1000.00*",
+        "inter-token latency": "166.67*",
+        "end to end": "1000.00*",
+        "... to the end": "1050.00*",
+        "event gaps": "500.00",
+    }
+    assert "; one request: 6.0 tokens per second while generating" in "\n".join(found)
+
+
+def test_a_load_of_which_nothing_was_read_has_no_figures_of_its_reads() -> None:
+    found = result_of(record(1, Phase.MEASURED, 0, Failure.CONNECT))
+    nothing = replace(found.quality, kernel_stamps=nan, lag_p99_us=nan, coalesced=nan)
+    text = "\n".join(lines(replace(found, quality=nothing)))
+    assert "lateness p99 0.00 ms, nothing was read, 10 % of a core" in text
+    assert "nan" not in text
 
 
 def test_too_few_samples_are_marked() -> None:

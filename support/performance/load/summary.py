@@ -12,22 +12,27 @@ from support.performance.load.program import LoadResult
 from support.performance.load.quality import RunQuality
 from support.performance.load.record import Failure, RequestRecord
 from support.performance.load_figures import (
+    FIRST_OUTPUT,
     FIRST_TOKEN,
     FROM_SCHEDULE,
     LATENCIES,
     PER_TOKEN,
+    TO_THE_END,
     WHOLE,
     LoadFigures,
     Throughput,
 )
 from support.performance.percentiles import LEVELS, Percentile, nearest_rank, percentile
 
+EVENT_GAP = "event gap"
 # The latencies by their titles in the table.
 TITLES: Mapping[str, str] = {
     "time to first token": FIRST_TOKEN,
     "... from schedule": FROM_SCHEDULE,
+    "first output token": FIRST_OUTPUT,
     "inter-token latency": PER_TOKEN,
     "end to end": WHOLE,
+    "... to the end": TO_THE_END,
 }
 
 
@@ -67,14 +72,19 @@ def figures_of(result: LoadResult) -> dict[str, float]:
     """By name: counts, percentiles in milliseconds, rates per second."""
     figures, throughput = LoadFigures.of(result), Throughput.of(result)
     found: dict[str, float] = {"requests": len(figures.requests), "failed": len(figures.failed)}
-    for metric in LATENCIES:
-        if values := figures.latencies(metric):
+    for metric, values in _measured(figures):
+        if values:
             ranks = [(level, nearest_rank(values, 100 * level)) for level in LEVELS]
             found |= {f"{metric} p{100 * level:g}": value for level, value in ranks}
     return found | {
         "output tokens per second": throughput.tokens,
         "requests per second": throughput.requests,
     }
+
+
+def _measured(figures: LoadFigures) -> Iterator[tuple[str, Sequence[float]]]:
+    yield from ((metric, figures.latencies(metric)) for metric in LATENCIES)
+    yield EVENT_GAP, figures.gaps
 
 
 def _latencies(figures: LoadFigures) -> Iterator[tuple[str, Sequence[Percentile]]]:
@@ -89,34 +99,58 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
     `goodput`: limits of each request in milliseconds, by metric.
     """
     plan, quality, summary = result.plan, result.quality, LoadSummary.of(result)
+    figures = LoadFigures.of(result)
     yield f"{plan.url} ({plan.model}, {plan.api}): {plan}"
     failures = ", ".join(f"{count} x {failure.value}" for failure, count in summary.failures.items())
     failed = f"{summary.failed} failed"
     if failures:
-        failed += f" ({failures}), an error rate of {LoadFigures.of(result).error_rate:.1%}"
+        failed += f" ({failures}), an error rate of {figures.error_rate:.1%}"
     yield f"{summary.requests} measured requests in {summary.window:.1f} s, {failed}"
     if summary.latencies:
         yield f"{'ms':<20}" + "".join(f"{f'p{100 * level:g}':>12}" for level in LEVELS)
     for name, found in summary.latencies.items():
         yield f"{name:<20}" + "".join(f"{_shown(one):>12}" for one in found)
+    if gaps := figures.gaps:
+        # Without a mark: those of one request depend on each other, so their number certifies nothing.
+        shares = "".join(f"{nearest_rank(gaps, 100 * level):>11.2f} " for level in LEVELS)
+        yield f"{'event gaps':<20}{shares}".rstrip()
     if not all(one.certified for found in summary.latencies.values() for one in found):
         yield "* fewer requests than an upper bound needs: a value, and no evidence"
     if plan.turns > 1:
         yield from turn_lines(result.measured, plan.turns)
-    yield f"{summary.token_rate:.1f} output tokens per second, {summary.request_rate:.2f} requests per second"
+    yield (
+        f"{summary.token_rate:.1f} output tokens per second, {summary.request_rate:.2f} requests per second"
+        + _decode_rate(figures)
+    )
     if goodput:
-        yield goodput_line(LoadFigures.of(result), goodput)
+        yield goodput_line(figures, goodput)
     if cancelled := sum(record.cancelled for record in result.records):
         yield f"{cancelled} of {len(result.records)} requests were cancelled by the client at the first token"
     unit = "users in flight" if plan.users else "requests per second"
     yield (
         f"as measured: {quality.achieved:.2f} of {quality.requested:.2f} {unit}, lateness p99 "
-        f"{quality.late_p99_us / 1000:.2f} ms, {100 * quality.kernel_stamps:.0f} % of reads with a stamp of "
-        f"the kernel, lag p99 {quality.lag_p99_us / 1000:.2f} ms, {100 * quality.coalesced:.1f} % coalesced, "
-        f"{100 * quality.cpu_share:.0f} % of a core, {quality.wrong_lengths} answers of another length"
+        f"{quality.late_p99_us / 1000:.2f} ms, {_reads(quality)}, {100 * quality.cpu_share:.0f} % of a core, "
+        f"{quality.wrong_lengths} answers of another length"
     )
     yield "the machine meanwhile: " + ", ".join(_machine(quality))
     yield from _workers(result)
+
+
+def _decode_rate(figures: LoadFigures) -> str:
+    """Nothing where it is not measured: without usage, or when all tokens of an answer have one time."""
+    per_token = nearest_rank(figures.latencies(PER_TOKEN), 50)
+    return (
+        f"; one request: {1000 / per_token:.1f} tokens per second while generating" if per_token > 0 else ""
+    )
+
+
+def _reads(quality: RunQuality) -> str:
+    if math.isnan(quality.kernel_stamps):
+        return "nothing was read"
+    return (
+        f"{100 * quality.kernel_stamps:.0f} % of reads with a stamp of the kernel, lag p99 "
+        f"{quality.lag_p99_us / 1000:.2f} ms, {100 * quality.coalesced:.1f} % coalesced"
+    )
 
 
 def goodput_line(figures: LoadFigures, limits: Mapping[str, float]) -> str:
