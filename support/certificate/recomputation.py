@@ -108,10 +108,19 @@ def _normalized(value: JsonObject) -> JsonObject:
 
 def _differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name} is {_short(actual[name])}, by the raw results {_short(value)}"
-        for name, value in expected.items()
-        if actual[name] != value
+        _difference(name, actual[name], value) for name, value in expected.items() if actual[name] != value
     ]
+
+
+def _difference(name: str, actual: object, expected: object) -> str:
+    """The first value that differs, with its place: lists of the same length are not told apart by it."""
+    if isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+        at = next(at for at, pair in enumerate(zip(actual, expected, strict=True)) if pair[0] != pair[1])
+        return _difference(f"{name}[{at}]", actual[at], expected[at])
+    if isinstance(actual, dict) and isinstance(expected, dict) and actual.keys() == expected.keys():
+        key = next(key for key in expected if actual[key] != expected[key])
+        return _difference(f"{name}.{key}", actual[key], expected[key])
+    return f"{name} is {_short(actual)}, by the raw results {_short(expected)}"
 
 
 def _short(value: object) -> str:

@@ -23,6 +23,7 @@ from support.programs.install import (
     InstalledProgram,
     ReportProgress,
     install,
+    last_words,
     replacing,
     require_tools,
     require_uv,
@@ -177,9 +178,17 @@ def _module(module: str, folder: Path, failure: str) -> Path:
     try:
         # Not in a Go module, whose go.mod would be read.
         done = run_command(command, within=DOWNLOAD_SECONDS, cwd=folder, env=os.environ)
-        return Path(json.loads(done.stdout)["Dir"])
-    except (CommandTimeout, OSError, ValueError, KeyError) as error:
-        raise ProgramUnavailable(f"{failure}: no Go module {module}: {error}") from None
+    except (CommandTimeout, OSError) as error:
+        raise ProgramUnavailable(f"{failure}: {error}") from None
+    try:
+        found = json.loads(done.stdout)
+        if done.exit_code == 0:
+            return Path(found["Dir"])
+        # Of a module; stderr has errors of the command line and of the environment.
+        problem = found["Error"]
+    except (ValueError, KeyError):
+        problem = done.stderr or done.stdout
+    raise ProgramUnavailable(f"{failure}: no Go module {module}: {last_words(problem)}")
 
 
 OPENAI_TESTS = SdkTests("openai", "3.57.0", "the tests of OpenAI's Python SDK")

@@ -126,6 +126,17 @@ def test_a_failure_removed_from_the_report_is_found(tmp_path: Path, resolved: Re
     assert found.problem == "run 1: decision is 'GO', by the raw results 'NO-GO'"
 
 
+def test_a_changed_verdict_is_named_with_its_place(tmp_path: Path, resolved: ResolvedSettings) -> None:
+    reports = write_reports(tmp_path / "reports", GOOD)
+    certify(resolved, [reports], tmp_path / "made")
+    file = tmp_path / "made" / "runs" / "1" / "report.json"
+    report = json.loads(file.read_bytes())
+    report["tests"][1]["verdict"] = "failed"
+    file.write_text(json.dumps(report))
+    found = verify(tmp_path / "made", expected=write_manifest(tmp_path / "made"))
+    assert found.problem == "run 1: tests[1].verdict is 'failed', by the raw results 'known_issue'"
+
+
 def test_a_new_decision_in_the_certificate_is_found(tmp_path: Path, resolved: ResolvedSettings) -> None:
     reports = write_reports(tmp_path / "reports", [record("Three fails", "failed")])
     certify(resolved, [reports], tmp_path / "made")
