@@ -31,8 +31,9 @@ STEP_SECONDS = 0.5
 
 
 def import_suite() -> None:
-    """Import what runs need, and read the tables of cases."""
+    """Import what runs need, read the tables of cases, and compile the templates of the reports."""
     from support.conformance.case_table import all_checks
+    from support.reporting.rendering import compile_templates
 
     for package in _PACKAGES:
         path = importlib.import_module(f"support.{package}").__path__
@@ -41,6 +42,7 @@ def import_suite() -> None:
     for name in _MODULES:
         importlib.import_module(name)
     all_checks()
+    compile_templates()
 
 
 @dataclass(frozen=True)

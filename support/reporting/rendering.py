@@ -46,6 +46,13 @@ def render(template: str, **values: object) -> str:
     return f"{_environment().get_template(f'{template}.jinja').render(values).strip()}\n"
 
 
+def compile_templates() -> None:
+    """All of them: in a process from which those of many runs are forked."""
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
 def matrix_html(matrix: Matrix, run: str = "") -> str:
     """One page: a row opens on a click, and words go where a screen is narrow.
 
