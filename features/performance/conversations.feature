@@ -11,3 +11,22 @@ Feature: Conversations of several turns
       | single questions | 1     | 1     | 8        | 64           | 24            |
       | conversations    | 1     | 4     | 16       | 64           | 24            |
     Then the load meets the service level "conversations"
+
+  @normal @slow
+  Scenario Outline: Later turns wait no longer with <server>
+    Given <server> with the scripted model
+    When a load is sent to <server> with
+      | load             | users | turns | requests | prompt words | output tokens |
+      | single questions | 1     | 1     | 8        | 64           | 24            |
+      | conversations    | 1     | 4     | 16       | 64           | 24            |
+    Then the load meets the service level "conversations"
+
+    @needs.ollama_api
+    Examples: the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |

@@ -10,12 +10,12 @@ Feature: Latency of the first token and of each token
   Scenario: Short prompts are answered at once
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
-      | 1     | 70       | 16           | 32            |
+      | 1     | 130      | 16           | 32            |
     Then the load meets the service level "short prompts"
 
   @normal
   Scenario: Long prompts are answered in time
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
-      | 1     | 26       | 256          | 32            |
+      | 1     | 64       | 256          | 16            |
     Then the load meets the service level "long prompts"

@@ -8,7 +8,7 @@ Feature: Users who leave do not slow the others
     Given a dedicated server without a prefix cache
     When a load is sent to mistral.rs with
       | rounds | load       | users | cancelled | requests | prompt words | output tokens |
-      | 12     | all stay   | 8     | 0 %       | 120      | 16           | 32            |
-      | 12     | some leave | 8     | 10 %      | 120      | 16           | 32            |
+      | 10     | all stay   | 8     | 0 %       | 130      | 16           | 32            |
+      | 10     | some leave | 8     | 10 %      | 145      | 16           | 32            |
     Then the load meets the service level "leaving users"
     And the server cancels that generation within 1 second

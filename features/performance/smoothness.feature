@@ -16,7 +16,7 @@ Feature: Streams are smooth, and answers are generated anew
     Given a dedicated server
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
-      | 1     | 24       | 16           | 32            |
+      | 1     | 64       | 16           | 32            |
     Then the load meets the service level "separate events"
 
   @normal @slow @needs.command @budget.200s

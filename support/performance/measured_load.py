@@ -19,6 +19,7 @@ THROUGHPUT, DECODE_RATE, PREFILL_RATE = "tokens per second", "decode rate", "pre
 FIRST_ANSWER, READY = "time to first token after the start", "time to ready"
 REQUEST_MEMORY, KEPT_MEMORY, RESIDENT = "memory per request", "memory kept", "resident memory"
 ENERGY = "energy per token"
+PER_TOKEN_P95 = f"{PER_TOKEN} p95"
 GAP_RATIO, EVENTS_PER_SEGMENT = "gap ratio", "events per TCP segment"
 # Shorter gaps between events are not seen by a reader, and on a busy machine they are those of the scheduler.
 VISIBLE_GAP_MS = 10.0
@@ -69,6 +70,12 @@ def _median(metric: str) -> Callable[[Round], float | None]:
         return median(times) if times else None
 
     return of
+
+
+def _per_token_p95(one: Round) -> float | None:
+    figures = one.figures()
+    times = figures.latencies(PER_TOKEN) if figures else []
+    return nearest_rank(times, 95) if times else None
 
 
 def _decode_rate(one: Round) -> float | None:
@@ -122,6 +129,7 @@ FIGURES: Mapping[str, Figure] = {
     PREFILL_RATE: Figure("tokens/s", _prefill_rate),
     FIRST_TOKEN: Figure("ms", _median(FIRST_TOKEN)),
     PER_TOKEN: Figure("ms", _median(PER_TOKEN)),
+    PER_TOKEN_P95: Figure("ms", _per_token_p95),
     FIRST_ANSWER: Figure("ms", _first_answer),
     READY: Figure("ms", lambda one: one.own.get(READY)),
     REQUEST_MEMORY: Figure("MiB", _request_memory, timed=False),

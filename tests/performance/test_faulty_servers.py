@@ -153,7 +153,7 @@ MEMORY = rows({"users": 4, "requests": 12}, {"users": 8, "requests": 16})
             "separate events",
             rows({"users": 1, "requests": 24}),
             {"nagle": 1},
-            "events per TCP segment p75 <= 2: ",
+            "events per TCP segment p90 <= 2: ",
         ),
         ("recovery", OVERLOADED, {"overload": 6}, "tokens per second of 'after' by 'before' >= 0.8: 0."),
         ("memory", MEMORY, {"request_kib": 32_768}, "4 users: memory per request <= 16 MiB: "),
