@@ -56,7 +56,19 @@ def load_profile(name: str, file: Path | None = None) -> Profile:
         if level not in known:
             problem = unknown("service level", level, known)
             raise SettingsError(f"profile {chosen!r} of the thresholds in {path}: {problem}")
+        _require_known_loads(level, own[level], f"profile {chosen!r} of the thresholds in {path}")
     return Profile(chosen, shared | own)
+
+
+def _require_known_loads(level: str, limits: tuple[Limit, ...], where: str) -> None:
+    """A ratio names loads of the ratios that the suite has for that level; without any, none is checked."""
+    profiles = _read(THRESHOLDS)
+    suite = [limit for profile in profiles for limit in _levels(profiles, profile, THRESHOLDS).get(level, ())]
+    known = {name for limit in suite if isinstance(limit, RatioLimit) for name in (limit.of, limit.by)}
+    for limit in limits:
+        if known and isinstance(limit, RatioLimit) and (wrong := {limit.of, limit.by} - known):
+            problem = unknown("load", sorted(wrong)[0], known)
+            raise SettingsError(f"{where}, service level {level!r}: {problem}")
 
 
 def _known_levels() -> frozenset[str]:

@@ -92,6 +92,10 @@ def test_a_level_that_the_file_of_the_user_lacks_is_not_judged(tmp_path: Path) -
             GOOD.replace("prompts", "promts"),
             "there is no service level 'short promts'; close matches: short prompts",
         ),
+        (
+            '[mine."several users"]\n"tokens per second" = { of = "8 user", by = "1 user", at_least = 2 }\n',
+            "service level 'several users': there is no load '8 user'; close matches: 8 users",
+        ),
         ('["every profile"]\n', "there is no profile 'mine'"),
         ("mine = 3\n", "no attribute"),
     ],
