@@ -60,7 +60,7 @@ def _tokens_between(request: RequestRecord, begin: int, end: int) -> float:
 
 @dataclass(frozen=True)
 class LoadFigures:
-    """Of the measured requests. `requests`: all of them, also those that failed."""
+    """Of the measured requests, or of the whole run. `requests`: all of them, also those that failed."""
 
     requests: Sequence[RequestRecord]
     tokens_per_second: float
@@ -68,6 +68,15 @@ class LoadFigures:
     @classmethod
     def of(cls, result: LoadResult) -> LoadFigures:
         return cls(result.measured, Throughput.of(result).tokens)
+
+    @classmethod
+    def of_whole_run(cls, result: LoadResult) -> LoadFigures:
+        """With warm-up and cool-down; tokens by usage, per second from the first sending to the last end."""
+        requests = [one for one in result.records if not one.cancelled]
+        begin = min((one.sent_ns for one in requests), default=0)
+        end = max((one.end_ns for one in requests), default=0)
+        tokens = sum(max(one.output_tokens, 0) for one in requests if one.complete)
+        return cls(requests, tokens * SECOND / (end - begin) if end > begin else 0.0)
 
     def latencies(self, metric: str) -> list[float]:
         """Milliseconds, in the order of the requests; without those that failed."""

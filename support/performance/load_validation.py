@@ -30,7 +30,7 @@ def recomputed(file: Path) -> dict[str, float]:
         if values:
             ranks = np.percentile(np.array(values), _LEVELS, method="inverted_cdf") / 1e6
             found |= {f"{name} p{level}": float(value) for level, value in zip(_LEVELS, ranks, strict=True)}
-    return found | _rates(rows, counted)
+    return found | _rates(rows, counted) | _of_whole_run(rows)
 
 
 def contradictions(figures: Mapping[str, float], file: Path) -> Iterator[str]:
@@ -80,3 +80,20 @@ def _rates(rows: list[dict[str, str]], counted: list[dict[str, str]]) -> dict[st
         tokens += float(inside) * max(0, int(row["output_tokens"]))
         ended += min(sent) < int(row["end_ns"]) <= max(sent)
     return {"output tokens per second": tokens / seconds, "requests per second": ended / seconds}
+
+
+def _of_whole_run(rows: list[dict[str, str]]) -> dict[str, float]:
+    """Of all phases, from the first sending to the last end."""
+    counted = [row for row in rows if row["failure"] != "cancelled by the client"]
+    good = [row for row in counted if not row["failure"]]
+    found: dict[str, float] = {"requests": len(counted), "failed": len(counted) - len(good)}
+    if good:
+        times = np.array([int(row["first_token_ns"]) - int(row["sent_ns"]) for row in good])
+        for level in (50, 95):
+            rank = np.percentile(times, level, method="inverted_cdf") / 1e6
+            found[f"time to first token p{level}"] = float(rank)
+    span = np.array([[int(row["sent_ns"]), int(row["end_ns"])] for row in counted], dtype=np.int64)
+    seconds = float(span[:, 1].max() - span[:, 0].min()) / 1e9 if counted else 0.0
+    tokens = sum(max(0, int(row["output_tokens"])) for row in good)
+    found["output tokens per second"] = tokens / seconds if seconds else 0.0
+    return {f"whole run: {name}": value for name, value in found.items()}

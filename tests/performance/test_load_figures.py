@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.performance.load.record import Phase
+from support.performance.load.record import Failure, Phase
 from support.performance.load_figures import LoadFigures
 from tests.performance.loads import TOKENS, WORDS, failed, request, result
 
@@ -30,6 +30,23 @@ def test_throughput_is_of_the_tokens_that_arrive_while_requests_are_issued() -> 
     found = LoadFigures.of(result(early, request(2, sent=0.0), request(3, sent=200.0)))
     assert found.tokens_per_second == pytest.approx((TOKENS + 1) / 0.2)
     assert len(found.requests) == 2
+
+
+def test_the_whole_run_has_the_requests_of_all_phases_from_the_first_sending_to_the_last_end() -> None:
+    # From -1000 ms to the end of the last one, 141 ms after its sending at 859 ms: two seconds.
+    found = LoadFigures.of_whole_run(
+        result(
+            request(1, sent=-1000.0, first=700.0, phase=Phase.WARM_UP),
+            request(2, sent=0.0),
+            failed(3, sent=100.0),
+            request(4, sent=2000.0, failure=Failure.CANCELLED),
+            request(5, sent=859.0, output_tokens=2 * TOKENS, phase=Phase.COOL_DOWN),
+        )
+    )
+    assert found.latencies("time to first token") == [700.0, 100.0, 100.0]
+    assert (len(found.requests), len(found.failed)) == (4, 1)
+    assert found.tokens_per_second == pytest.approx(4 * TOKENS / 2.0)
+    assert LoadFigures.of_whole_run(result()).tokens_per_second == 0.0
 
 
 def test_tokens_of_an_event_count_by_usage() -> None:

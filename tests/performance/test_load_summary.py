@@ -95,6 +95,23 @@ def test_each_time_of_an_answer_has_its_own_line() -> None:
     assert "; one request: 6.0 tokens per second while generating" in "\n".join(found)
 
 
+def test_the_whole_run_has_a_line_beside_the_measured_part() -> None:
+    cold = record(1, Phase.WARM_UP, -2.0)
+    some = [
+        replace(cold, first_token_ns=cold.first_token_ns + SECOND // 4),
+        record(2, Phase.MEASURED, 0.0),
+        record(3, Phase.MEASURED, 1.0, Failure.CLOSED),
+        record(4, Phase.COOL_DOWN, 2.0),
+    ]
+    (line,) = [line for line in lines(result_of(*some)) if line.startswith("whole run")]
+    assert line == (
+        "whole run, with warm-up and cool-down: 4 requests, 1 failed, "
+        "time to first token p50 500.00* ms, p95 750.00* ms, 2.4 output tokens per second"
+    )
+    (failed,) = [line for line in lines(result_of(some[2])) if line.startswith("whole run")]
+    assert failed.endswith(": 1 requests, 1 failed, 0.0 output tokens per second")
+
+
 def test_a_load_of_which_nothing_was_read_has_no_figures_of_its_reads() -> None:
     found = result_of(record(1, Phase.MEASURED, 0, Failure.CONNECT))
     nothing = replace(found.quality, kernel_stamps=nan, lag_p99_us=nan, coalesced=nan)

@@ -25,6 +25,8 @@ from support.performance.load_figures import (
 from support.performance.percentiles import LEVELS, Percentile, nearest_rank, percentile
 
 EVENT_GAP = "event gap"
+# Before the names of the figures of all requests.
+WHOLE_RUN, WHOLE_RUN_LEVELS = "whole run", (0.5, 0.95)
 # The latencies by their titles in the table.
 TITLES: Mapping[str, str] = {
     "time to first token": FIRST_TOKEN,
@@ -79,7 +81,18 @@ def figures_of(result: LoadResult) -> dict[str, float]:
     return found | {
         "output tokens per second": throughput.tokens,
         "requests per second": throughput.requests,
+        **{f"{WHOLE_RUN}: {name}": value for name, value in _of_whole_run(result)},
     }
+
+
+def _of_whole_run(result: LoadResult) -> Iterator[tuple[str, float]]:
+    figures = LoadFigures.of_whole_run(result)
+    yield "requests", len(figures.requests)
+    yield "failed", len(figures.failed)
+    if values := figures.latencies(FIRST_TOKEN):
+        for level in WHOLE_RUN_LEVELS:
+            yield f"{FIRST_TOKEN} p{100 * level:g}", nearest_rank(values, 100 * level)
+    yield "output tokens per second", figures.tokens_per_second
 
 
 def _measured(figures: LoadFigures) -> Iterator[tuple[str, Sequence[float]]]:
@@ -122,6 +135,7 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
         f"{summary.token_rate:.1f} output tokens per second, {summary.request_rate:.2f} requests per second"
         + _decode_rate(figures)
     )
+    yield _whole_run_line(LoadFigures.of_whole_run(result))
     if goodput:
         yield goodput_line(figures, goodput)
     if cancelled := sum(record.cancelled for record in result.records):
@@ -134,6 +148,19 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
     )
     yield "the machine meanwhile: " + ", ".join(_machine(quality))
     yield from _workers(result)
+
+
+def _whole_run_line(figures: LoadFigures) -> str:
+    """Beside the measured part: how much the warm-up and the cool-down would have changed."""
+    values = figures.latencies(FIRST_TOKEN)
+    ranks = (
+        f"p{100 * level:g} {_shown(percentile(values, level)).rstrip()} ms" for level in WHOLE_RUN_LEVELS
+    )
+    first = f"{FIRST_TOKEN} {', '.join(ranks)}, " if values else ""
+    return (
+        f"{WHOLE_RUN}, with warm-up and cool-down: {len(figures.requests)} requests, "
+        f"{len(figures.failed)} failed, {first}{figures.tokens_per_second:.1f} output tokens per second"
+    )
 
 
 def _decode_rate(figures: LoadFigures) -> str:
