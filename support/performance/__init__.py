@@ -18,6 +18,7 @@ load_command  what `acceptance load` does
 load_figures  latencies, throughput, failures and goodput of a load
 load_history  the figures of earlier loads
 load_limit    the largest load within limits
+load_over_time  rate and requests in flight by tenth of the measured part
 load_report   what a load leaves in a folder
 load_validation  its figures once more, by another implementation
 machine_profile  CPU model, cores and governor of this machine

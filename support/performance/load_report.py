@@ -15,7 +15,8 @@ from support.performance.load.files import REQUESTS
 from support.performance.load.program import LoadResult
 from support.performance.load.summary import figures_of, lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
-from support.performance.load_validation import contradictions
+from support.performance.load_over_time import LoadOverTime
+from support.performance.load_validation import contradictions, recomputed_tenths
 from support.performance.percentiles import nearest_rank
 from support.performance.token_counts import TokenCounts
 from support.performance.validity import (
@@ -70,7 +71,11 @@ class Run:
         return [*(f"latencies are invalid: {one}" for one in reasons), *(f"anomaly: {one}" for one in seen)]
 
     def contradictions(self) -> list[str]:
-        return list(contradictions(figures_of(self.result), self.folder / REQUESTS))
+        file = self.folder / REQUESTS
+        found = list(contradictions(figures_of(self.result), file))
+        if tenths := LoadOverTime.of(self.result).figures:
+            found += contradictions(tenths, file, recomputed_tenths)
+        return found
 
 
 def write_summary(run: Run) -> None:
@@ -81,6 +86,7 @@ def write_summary(run: Run) -> None:
     document = {
         "plan": plan,
         "figures": figures_of(run.result),
+        "over_time": asdict(LoadOverTime.of(run.result)),
         "quality": asdict(run.result.quality),
         **_workers(run.result),
         "invalid": run.invalid,
@@ -176,7 +182,8 @@ def _page(
         yield "```"
         yield from lines(run.result, goodput)
         yield str(run.tokens)
-        yield "```"
+        yield "```\n"
+        yield from LoadOverTime.of(run.result).table()
         yield from (f"\nInvalid: {reason}." for reason in run.invalid)
         yield from (f"\n{note[0].upper()}{note[1:]}." for note in run.notes)
         yield from (f"\nThe report contradicts its records: {found}." for found in run.contradictions())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,7 @@ _LEVELS = (50, 90, 95, 99)
 
 def recomputed(file: Path) -> dict[str, float]:
     """By name, as `figures` of a summary has them: counts, percentiles in milliseconds, rates per second."""
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = _rows(file)
     measured = [row for row in rows if row["phase"] == "measured"]
     counted = [row for row in measured if row["failure"] != "cancelled by the client"]
     good = [row for row in counted if not row["failure"]]
@@ -33,13 +33,42 @@ def recomputed(file: Path) -> dict[str, float]:
     return found | _rates(rows, counted) | _of_whole_run(rows)
 
 
-def contradictions(figures: Mapping[str, float], file: Path) -> Iterator[str]:
+def recomputed_tenths(file: Path) -> dict[str, float]:
+    """By name, as `figures` of a load over time has them: what was sent and in flight in each tenth."""
+    rows = _rows(file)
+    measured = [
+        row for row in rows if row["phase"] == "measured" and row["failure"] != "cancelled by the client"
+    ]
+    counted = np.array([int(row["sent_ns"]) for row in measured], dtype=np.int64)
+    edges = counted.min() + (counted.max() - counted.min()) * np.arange(11) // 10
+    sent, ended = (
+        np.array([int(row[name]) for row in rows], dtype=np.int64) for name in ("sent_ns", "end_ns")
+    )
+    issued = np.sort(sent[(sent >= edges[0]) & (sent <= edges[-1])])
+    seconds = np.diff(edges) / 1e9
+    rates = np.diff(np.interp(edges - edges[0], issued - edges[0], np.arange(len(issued)))) / seconds
+    found = {}
+    for number, (since, until) in enumerate(pairwise(edges), 1):
+        overlap = np.clip(ended, since, until) - np.clip(sent, since, until)
+        found[f"tenth {number}: requests per second"] = float(rates[number - 1])
+        found[f"tenth {number}: requests in flight"] = float(overlap.sum() / (until - since))
+    return found
+
+
+def contradictions(
+    figures: Mapping[str, float], file: Path, by: Callable[[Path], Mapping[str, float]] = recomputed
+) -> Iterator[str]:
     """What is otherwise than the records have it, each in a line; none for a report that is right."""
-    other = recomputed(file)
+    other = by(file)
     for name in sorted(figures.keys() | other.keys()):
         one, again = figures.get(name, math.nan), other.get(name, math.nan)
         if not math.isclose(one, again, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
             yield f"{name} is {one:.6g}, and {again:.6g} by {file.name}"
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def _latencies(good: list[dict[str, str]]) -> dict[str, list[float]]:

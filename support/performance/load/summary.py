@@ -22,6 +22,7 @@ from support.performance.load_figures import (
     LoadFigures,
     Throughput,
 )
+from support.performance.load_over_time import LoadOverTime
 from support.performance.percentiles import LEVELS, Percentile, nearest_rank, percentile
 
 EVENT_GAP = "event gap"
@@ -146,6 +147,7 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
         f"{quality.late_p99_us / 1000:.2f} ms, {_reads(quality)}, {100 * quality.cpu_share:.0f} % of a core, "
         f"{quality.wrong_lengths} answers of another length"
     )
+    yield LoadOverTime.of(result).line()
     yield "the machine meanwhile: " + ", ".join(_machine(quality))
     yield from _workers(result)
 
