@@ -589,6 +589,14 @@ def verify(folder: Path, manifest: str) -> None:
 @click.option("--requests", type=Number(), metavar="N", help="Measure N requests.")
 @click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Measure what is sent in S seconds.")
 @click.option(
+    "--timeout",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Of one request: one that takes longer has failed.",
+)
+@click.option(
     "--warm-up", "warm_up_seconds", type=click.FloatRange(0), metavar="S", help="At least S seconds."
 )
 @click.option("--prompt-words", type=Numbers(int), default="16", show_default=True, metavar="N[,N...]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -18,6 +19,7 @@ from support.performance.load.quality import RunQuality
 from support.performance.load.record import Failure, Phase, RequestRecord, read_records
 from support.performance.load.summary import LoadSummary, lines
 from support.programs.launcher import free_port
+from tests.http.tiny_server import Reply, TinyServer, silence
 
 ANSWER = Schedule(ttft_us=5_000, itl_us=1_000, tokens=8)
 
@@ -164,6 +166,13 @@ def test_the_command_fails_when_a_request_has_failed() -> None:
     )
     assert code == 1
     assert "1 failed (1 x no connection)" in output
+
+
+def test_the_command_waits_no_longer_than_its_time_limit(serve: Callable[[Reply], TinyServer]) -> None:
+    words = ("--model", "m", "--users", "1", "--requests", "1", "--timeout", "0.3")
+    code, output = load("--target", serve(silence).url, *words)
+    assert code == 1
+    assert "1 failed (1 x timeout)" in output
 
 
 @pytest.mark.parametrize(
