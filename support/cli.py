@@ -367,7 +367,7 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
     "--every", type=Number(), default=1, metavar="N", help="HTTP faults in each N-th exchange only."
 )
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
-@click.option("--jobs", "-j", type=Number(), default=2, show_default=True, metavar="N", help="Runs at once.")
+@click.option("--jobs", "-j", type=Number(), default=3, show_default=True, metavar="N", help="Runs at once.")
 @click.option(
     "--reports-dir",
     type=click.Path(file_okay=False, path_type=Path),

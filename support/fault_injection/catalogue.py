@@ -42,6 +42,8 @@ _KEYS = {
 }
 # What a message about an end of waiting alone has: it names no problem.
 BARE = re.compile(r"^\W*(?:time ?out|timed out|not within [\d.]+ s)\W*$", re.IGNORECASE)
+# Of a request without a whole response (`ApiClient`): neither does it, whatever else the message has.
+WAITED = re.compile(r"the server did not (?:answer|finish) within [\d.]+ s")
 
 
 class CatalogueError(ValueError):
@@ -88,7 +90,8 @@ class CatalogueFault:
 
     def names_problem(self, text: str) -> bool:
         """Whether a failure message names what is wrong."""
-        return bool(re.search(self.message, text, re.DOTALL)) and not BARE.match(text)
+        only_waited = BARE.match(text) or WAITED.search(text)
+        return not only_waited and bool(re.search(self.message, text, re.DOTALL))
 
 
 @cache

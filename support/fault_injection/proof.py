@@ -242,13 +242,14 @@ def upper_bound(successes: int, trials: int, confidence: float = CONFIDENCE) -> 
 
 @dataclass(frozen=True)
 class Proof:
-    """All verdicts, with what they were found on."""
+    """All verdicts, with what they were found on. `suite`: name and version of this package."""
 
     results: Sequence[FaultResult]
     target: str
     date: str
     command: str
     seconds: float
+    suite: str
 
     @property
     def injected(self) -> list[FaultResult]:

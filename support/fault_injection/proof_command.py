@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError, TargetError
@@ -37,6 +38,7 @@ from support.reporting.files import prepare_folder
 from support.servers.discovery import UrlTarget, discover
 from support.settings import ResolvedSettings
 
+SUITE = "mistralrs-acceptance"
 # Of the runs without a fault, so that they take about as long as the others.
 CHECKS_PER_RUN = 60
 SCENARIOS_PER_RUN = 8
@@ -88,7 +90,7 @@ class ProveCommand:
     ) -> int:
         """Run, print, write; the exit code."""
         self._options = options
-        selected = [self._with_rate(fault) for fault in chosen(ids, capabilities)]
+        selected = [with_rate(fault, options.every) for fault in chosen(ids, capabilities)]
         self._require_possible(selected, ids)
         prepare_folder(self._reports)
         started = time.monotonic()
@@ -114,6 +116,7 @@ class ProveCommand:
             f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
             command,
             time.monotonic() - started,
+            f"{SUITE} {version(SUITE)}",
         )
         for line in summary_lines(proof):
             self._print(line)
@@ -123,13 +126,6 @@ class ProveCommand:
             self._print(f"the suite itself did not run: {self._broken_without[0]}")
             return EXIT_HARNESS
         return EXIT_PASSED if proof.is_complete else EXIT_FAILED
-
-    def _with_rate(self, fault: CatalogueFault) -> CatalogueFault:
-        every = self._options.every
-        if every == 1 or fault.means not in ("http", "transport") or fault.capability == HARMLESS:
-            return fault
-        http = tuple({**one, "on": {**one["on"], "every": every}} for one in fault.http)
-        return replace(fault, http=http)
 
     def _require_possible(self, selected: Sequence[CatalogueFault], ids: Sequence[str]) -> None:
         if not isinstance(self._target, UrlTarget):
@@ -247,3 +243,13 @@ def _apart(faults: Iterable[CatalogueFault]) -> tuple[list[CatalogueFault], list
     """Those whose runs may be at the same time, and those that need the machine."""
     found = list(faults)
     return [f for f in found if f.capability not in ALONE], [f for f in found if f.capability in ALONE]
+
+
+def with_rate(fault: CatalogueFault, every: int) -> CatalogueFault:
+    """The fault in each N-th exchange only; one that is rarer by itself stays as it is."""
+    if every == 1 or fault.means not in ("http", "transport") or fault.capability == HARMLESS:
+        return fault
+    http = tuple(
+        {**one, "on": {**one["on"], "every": max(every, one["on"].get("every", 1))}} for one in fault.http
+    )
+    return replace(fault, http=http)

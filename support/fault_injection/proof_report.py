@@ -86,13 +86,14 @@ def summary_lines(proof: Proof) -> Iterator[str]:
         yield f"{capability:<18}{counts.total():>7}{cells}"
     yield ""
     yield from bounds(proof)
-    yield f"{proof.target}, {proof.date}, {proof.seconds:.0f} s"
+    yield f"{proof.target}, by {proof.suite}, {proof.date}, {proof.seconds:.0f} s"
 
 
 def write_proof(proof: Proof, folder: Path) -> list[Path]:
     """Write both files; raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     document = {
+        "suite": proof.suite,
         "target": proof.target,
         "date": proof.date,
         "command": proof.command,
@@ -135,7 +136,7 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
 def _page(proof: Proof) -> Iterator[str]:
     yield "# Injected faults"
     yield ""
-    yield f"{proof.target}, {proof.date}, `{proof.command}`, {proof.seconds:.0f} s."
+    yield f"{proof.target}, by {proof.suite}, {proof.date}, `{proof.command}`, {proof.seconds:.0f} s."
     yield ""
     for line in bounds(proof):
         yield f"- {line}"

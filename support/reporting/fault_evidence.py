@@ -25,7 +25,7 @@ def injected_faults(reports: Path) -> str:
         rate = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
         return (
             f"{found['detected']} of {found['injected']} detected ({rate}){missed}; {alarms} in {variants};"
-            f" {found['target']}, {found['date']}"
+            f" {found['target']}, by {found.get('suite', 'an older suite')}, {found['date']}"
         )
     except FileNotFoundError:
         return NOT_MEASURED
@@ -39,6 +39,6 @@ def fault_pages(reports: Path) -> list[Evidence]:
     """The page with each fault, where there is one."""
     page = reports / FOLDER / PAGE
     try:
-        return [Evidence.text(TITLE, page.read_text(encoding="utf-8"), PAGE)]
+        return [Evidence.text(TITLE, read_regular_file(page).decode(), PAGE)]
     except (OSError, UnicodeDecodeError):
         return []

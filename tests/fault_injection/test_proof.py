@@ -40,6 +40,7 @@ FAULT = CatalogueFault(
     checks=("check.one",),
 )
 RIGHT, TIME_OUT = "total_tokens is 4, not 3", "timed out"
+WAITED = f"POST http://127.0.0.1:1/v1/chat/completions: the server did not answer within 30 s; {RIGHT}"
 
 
 def run(
@@ -54,6 +55,7 @@ def run(
         (run({"check.one": "failed"}, RIGHT), Detection.EXPECTED),
         (run({"check.one": "passed", "check.two": "failed"}, RIGHT), Detection.OTHER),
         (run({"check.one": "failed"}, TIME_OUT), Detection.UNNAMED),
+        (run({"check.one": "failed"}, WAITED), Detection.UNNAMED),
         (run({"check.one": "failed"}, "something else"), Detection.UNNAMED),
         (run({"check.one": "passed"}, exit_code=0), Detection.MISSED),
         (run({"check.one": "known_issue"}, RIGHT, 0), Detection.MISSED),
@@ -172,7 +174,7 @@ def test_one_false_alarm_of_several_runs_stays_one() -> None:
     alarm = classify(variant, run({"check.one": "failed"}, RIGHT))
     result = repeated(repeated(repeated(None, quiet), alarm), quiet)
     assert (result.detection, result.alarms, result.runs, result.seconds) == (Detection.FALSE_ALARM, 1, 3, 3)
-    lines = bounds(Proof([result, replace(quiet, runs=3)], "a target", "today", "prove", 1.0))
+    lines = bounds(Proof([result, replace(quiet, runs=3)], "a target", "today", "prove", 1.0, "suite 1"))
     assert lines[0].startswith("1 false alarms in 2 harmless variants: at most ")
     assert lines[1].startswith("1 of the 6 runs of these variants raised one: at most 58.2%")
 
@@ -182,7 +184,7 @@ def test_what_was_not_tried_proves_nothing() -> None:
     quiet, broken = FaultResult(variant, Detection.NO_ALARM), FaultResult(variant, Detection.HARNESS)
 
     def complete(*results: FaultResult) -> bool:
-        return Proof(results, "a target", "today", "prove", 1.0).is_complete
+        return Proof(results, "a target", "today", "prove", 1.0, "suite 1").is_complete
 
     assert complete(quiet)
     assert not complete(quiet, broken)

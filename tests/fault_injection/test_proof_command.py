@@ -15,7 +15,7 @@ from support.fault_injection import proof_command
 from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.fault_notes import APPLIED
 from support.fault_injection.proof import RunResult
-from support.fault_injection.proof_command import ProofOptions, ProveCommand
+from support.fault_injection.proof_command import ProofOptions, ProveCommand, with_rate
 from support.fault_injection.proof_runs import SuiteRun
 from support.runner.entry_point import settings_of
 from support.servers.discovery import CommandTarget
@@ -105,6 +105,12 @@ def test_what_the_expected_check_misses_the_others_of_the_capability_may_detect(
     assert list(proving.runs) == ["without a fault, checks 0", "a.fault", "a.fault, all", "without a fault"]
     assert proving.runs["a.fault, all"].endswith(" features/openai_api")
     assert f"acceptance_cases={OTHER}" in proving.runs["without a fault"]
+
+
+def test_a_rate_makes_no_fault_more_frequent() -> None:
+    rare = replace(FAULT, http=({"on": {"every": 7}, "status": 500}, {"on": {}, "status": 500}))
+    assert [one["on"]["every"] for one in with_rate(rare, 5).http] == [7, 5]
+    assert with_rate(rare, 1) == rare
 
 
 def test_what_measures_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

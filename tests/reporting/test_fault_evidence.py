@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from support.reporting.fault_evidence import (
 )
 
 FOUND = {
+    "suite": "mistralrs-acceptance 1.2.3",
     "target": "mistralrs 0.8.1",
     "date": "2026-11-30 12:00 UTC",
     "injected": 120,
@@ -38,10 +40,23 @@ def test_what_was_missed_is_named(tmp_path: Path) -> None:
     write(tmp_path, json.dumps(FOUND))
     assert injected_faults(tmp_path) == (
         "119 of 120 detected (at least 96.1% of such faults, 95 % confidence), not detected: "
-        "openai.stream.no_done; 0 false alarms in 20 harmless variants; mistralrs 0.8.1, 2026-11-30 12:00 UTC"
+        "openai.stream.no_done; 0 false alarms in 20 harmless variants; mistralrs 0.8.1, by "
+        "mistralrs-acceptance 1.2.3, 2026-11-30 12:00 UTC"
     )
     (page,) = fault_pages(tmp_path)
     assert page.data == b"# Injected faults\n"
+
+
+def test_what_an_older_suite_has_left_has_no_version(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps({name: value for name, value in FOUND.items() if name != "suite"}))
+    assert "mistralrs 0.8.1, by an older suite, " in injected_faults(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in folders")
+def test_a_named_pipe_in_place_of_the_page_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    os.mkfifo(tmp_path / FOLDER / PAGE)
+    assert not fault_pages(tmp_path)
 
 
 def test_without_a_proof_nothing_is_claimed(tmp_path: Path) -> None:
