@@ -8,7 +8,7 @@ Feature: Streams are smooth, and answers are generated anew
     Given a dedicated server with a random model of 5 million weights
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
-      | 1     | 72       | 16           | 24            |
+      | 1     | 66       | 16           | 24            |
     Then the load meets the service level "smooth streams"
 
   @normal @needs.command

@@ -9,7 +9,7 @@ Feature: Throughput grows with the number of users
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
       | 1     | 12       | 16           | 32            |
-      | 8     | 40       | 16           | 32            |
+      | 8     | 32       | 16           | 32            |
     Then the load meets the service level "several users"
 
   @normal @slow @budget.300s
