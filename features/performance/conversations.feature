@@ -8,8 +8,8 @@ Feature: Conversations of several turns
     Given mistral.rs with the scripted model
     When a load is sent to mistral.rs with
       | load             | users | turns | requests | prompt words | output tokens |
-      | single questions | 1     | 1     | 8        | 64           | 24            |
-      | conversations    | 1     | 4     | 16       | 64           | 24            |
+      | single questions | 1     | 1     | 8        | 64           | 12            |
+      | conversations    | 1     | 4     | 12       | 64           | 12            |
     Then the load meets the service level "conversations"
 
   @normal @slow
@@ -17,8 +17,8 @@ Feature: Conversations of several turns
     Given <server> with the scripted model
     When a load is sent to <server> with
       | load             | users | turns | requests | prompt words | output tokens |
-      | single questions | 1     | 1     | 8        | 64           | 24            |
-      | conversations    | 1     | 4     | 16       | 64           | 24            |
+      | single questions | 1     | 1     | 8        | 64           | 12            |
+      | conversations    | 1     | 4     | 12       | 64           | 12            |
     Then the load meets the service level "conversations"
 
     @needs.ollama_api

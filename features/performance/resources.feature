@@ -8,8 +8,8 @@ Feature: Memory, energy and the time of a start are bounded
     Given a dedicated server without a prefix cache
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
-      | 4     | 8        | 16           | 16            |
-      | 16    | 16       | 16           | 16            |
+      | 4     | 8        | 16           | 8             |
+      | 16    | 16       | 16           | 8             |
     Then the load meets the service level "memory"
 
   @minor @slow
