@@ -63,24 +63,20 @@ def _throughput(one: Round) -> float | None:
     return figures.tokens_per_second or None if figures else None
 
 
-def _median(metric: str) -> Callable[[Round], float | None]:
+def _latency(
+    metric: str, statistic: Callable[[Sequence[float]], float] = median
+) -> Callable[[Round], float | None]:
     def of(one: Round) -> float | None:
         figures = one.figures()
         times = figures.latencies(metric) if figures else []
-        return median(times) if times else None
+        return statistic(times) if times else None
 
     return of
 
 
-def _per_token_p95(one: Round) -> float | None:
-    figures = one.figures()
-    times = figures.latencies(PER_TOKEN) if figures else []
-    return nearest_rank(times, 95) if times else None
-
-
 def _decode_rate(one: Round) -> float | None:
     """Tokens per second of one request while it is generated."""
-    found = _median(PER_TOKEN)(one)
+    found = _latency(PER_TOKEN)(one)
     return 1000 / found if found else None
 
 
@@ -127,9 +123,9 @@ FIGURES: Mapping[str, Figure] = {
     THROUGHPUT: Figure("tokens/s", _throughput),
     DECODE_RATE: Figure("tokens/s", _decode_rate),
     PREFILL_RATE: Figure("tokens/s", _prefill_rate),
-    FIRST_TOKEN: Figure("ms", _median(FIRST_TOKEN)),
-    PER_TOKEN: Figure("ms", _median(PER_TOKEN)),
-    PER_TOKEN_P95: Figure("ms", _per_token_p95),
+    FIRST_TOKEN: Figure("ms", _latency(FIRST_TOKEN)),
+    PER_TOKEN: Figure("ms", _latency(PER_TOKEN)),
+    PER_TOKEN_P95: Figure("ms", _latency(PER_TOKEN, lambda times: nearest_rank(times, 95))),
     FIRST_ANSWER: Figure("ms", _first_answer),
     READY: Figure("ms", lambda one: one.own.get(READY)),
     REQUEST_MEMORY: Figure("MiB", _request_memory, timed=False),

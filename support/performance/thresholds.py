@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,26 +49,30 @@ def load_profile(name: str, file: Path | None = None) -> Profile:
     chosen = (GPU if has_gpu() else CPU) if name == AUTO_PROFILE else name
     if chosen not in profiles.keys() - {EVERY}:
         raise SettingsError(f"{unknown('profile', chosen, profiles.keys() - {EVERY})} (thresholds in {path})")
-    shared, own = _levels(_read(THRESHOLDS), EVERY, THRESHOLDS), _levels(profiles, chosen, path)
-    known = _known_levels()
-    for level in own:
-        # No scenario would be judged by it.
-        if level not in known:
-            problem = unknown("service level", level, known)
-            raise SettingsError(f"profile {chosen!r} of the thresholds in {path}: {problem}")
-        _require_known_loads(level, own[level], f"profile {chosen!r} of the thresholds in {path}")
+    suite = _read(THRESHOLDS)
+    shared, own = _levels(suite, EVERY, THRESHOLDS), _levels(profiles, chosen, path)
+    if file is not None:
+        levels = [_levels(suite, profile, THRESHOLDS) for profile in suite]
+        _require_known_names(own, levels, f"profile {chosen!r} of the thresholds in {path}")
     return Profile(chosen, shared | own)
 
 
-def _require_known_loads(level: str, limits: tuple[Limit, ...], where: str) -> None:
-    """A ratio names loads of the ratios that the suite has for that level; without any, none is checked."""
-    profiles = _read(THRESHOLDS)
-    suite = [limit for profile in profiles for limit in _levels(profiles, profile, THRESHOLDS).get(level, ())]
-    known = {name for limit in suite if isinstance(limit, RatioLimit) for name in (limit.of, limit.by)}
-    for limit in limits:
-        if known and isinstance(limit, RatioLimit) and (wrong := {limit.of, limit.by} - known):
-            problem = unknown("load", sorted(wrong)[0], known)
-            raise SettingsError(f"{where}, service level {level!r}: {problem}")
+def _require_known_names(
+    own: Mapping[str, tuple[Limit, ...]], suite: Sequence[Mapping[str, tuple[Limit, ...]]], where: str
+) -> None:
+    """Levels of the suite's profiles, and loads of the suite's ratios of that level, where it has some."""
+    known = frozenset(level for levels in suite for level in levels)
+    for level, limits in own.items():
+        # No scenario would be judged by it.
+        if level not in known:
+            raise SettingsError(f"{where}: {unknown('service level', level, known)}")
+        loads = {name for levels in suite for name in _compared_loads(levels.get(level, ()))}
+        if loads and (wrong := _compared_loads(limits) - loads):
+            raise SettingsError(f"{where}, service level {level!r}: {unknown('load', min(wrong), loads)}")
+
+
+def _compared_loads(limits: Sequence[Limit]) -> set[str]:
+    return {name for limit in limits if isinstance(limit, RatioLimit) for name in (limit.of, limit.by)}
 
 
 def _known_levels() -> frozenset[str]:
