@@ -106,7 +106,6 @@ class FaultResult:
     by: tuple[str, ...] = ()
     message: str = ""
     seconds: float = 0.0
-    every: int = 1
     others: int = 0
     all_others: bool = False
     runs: int = 1
@@ -115,8 +114,10 @@ class FaultResult:
     @property
     def needs_others(self) -> bool:
         """Whether the other checks of its capability may still detect it."""
-        mechanical = self.fault.capability not in (HARMLESS, HARNESS)
-        return mechanical and self.detection in (Detection.MISSED, Detection.UNNAMED, Detection.NOT_INJECTED)
+        if self.fault.capability in (HARMLESS, HARNESS):
+            return False
+        undecided = (Detection.MISSED, Detection.UNNAMED, Detection.NOT_INJECTED)
+        return self.detection in undecided and not self.all_others
 
 
 def repeated(before: FaultResult | None, now: FaultResult) -> FaultResult:
@@ -136,17 +137,25 @@ def widened(first: FaultResult, wider: RunResult) -> FaultResult:
     """The better one of two verdicts: that about all checks of the capability, or the one before.
 
     `wider`: without the failures of what does not pass without the fault (`of_those_that_pass`)."""
-    # At the limit of its time it has judged a part.
-    complete = wider if wider.is_whole else replace(wider, exit_code=EXIT_FAILED)
-    second = classify(first.fault, complete)
+    second = of_all_checks(first.fault, wider)
     order = [Detection.NOT_INJECTED, Detection.MISSED, Detection.UNNAMED, Detection.OTHER, Detection.EXPECTED]
     better = second.detection in order and order.index(second.detection) >= order.index(first.detection)
-    others = max(wider.judged() - len(first.fault.expected), 0)
     return replace(
         second if better else first,
         seconds=first.seconds + wider.seconds,
-        others=others,
-        all_others=wider.is_whole and wider.exit_code in COMPLETE_CODES,
+        others=second.others,
+        all_others=second.all_others,
+    )
+
+
+def of_all_checks(fault: CatalogueFault, result: RunResult) -> FaultResult:
+    """The verdict about a run of all checks of the capability (`of_those_that_pass`)."""
+    # At the limit of its time it has judged a part.
+    complete = result if result.is_whole else replace(result, exit_code=EXIT_FAILED)
+    return replace(
+        classify(fault, complete),
+        others=max(result.judged() - len(fault.expected), 0),
+        all_others=result.is_whole and result.exit_code in COMPLETE_CODES,
     )
 
 
@@ -242,7 +251,9 @@ def upper_bound(successes: int, trials: int, confidence: float = CONFIDENCE) -> 
 
 @dataclass(frozen=True)
 class Proof:
-    """All verdicts, with what they were found on. `suite`: name and version of this package."""
+    """All verdicts, with what they were found on. `suite`: name and version of this package.
+
+    `every`: the faults were in each N-th exchange."""
 
     results: Sequence[FaultResult]
     target: str
@@ -250,6 +261,7 @@ class Proof:
     command: str
     seconds: float
     suite: str
+    every: int = 1
 
     @property
     def injected(self) -> list[FaultResult]:

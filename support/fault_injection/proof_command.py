@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from support.fault_injection.proof import (
     RunResult,
     applicable,
     classify,
+    of_all_checks,
     repeated,
     widened,
 )
@@ -49,12 +50,19 @@ ALONE = ("performance",)
 
 @dataclass(frozen=True)
 class ProofOptions:
-    """`every`: faults of exchanges in each N-th one only. `narrow`: only the expected checks, also where they
-    do not detect a fault. `repeat`: how many times each harmless variant is run."""
+    """`every`: only faults of exchanges, in each N-th one that a fault is for. The expected checks have too
+    few of them: all checks of the capability are run, until the first failure. `narrow`: only the groups of
+    the expected checks, also where they do not detect a fault. `repeat`: how many times each harmless variant
+    is run."""
 
     every: int = 1
     narrow: bool = False
     repeat: int = 1
+
+    @property
+    def until_first_failure(self) -> bool:
+        """Whether each fault has one run, of all checks of its capability."""
+        return self.every > 1 and not self.narrow
 
 
 class ProveCommand:
@@ -90,7 +98,7 @@ class ProveCommand:
     ) -> int:
         """Run, print, write; the exit code."""
         self._options = options
-        selected = [with_rate(fault, options.every) for fault in chosen(ids, capabilities)]
+        selected = at_rate(chosen(ids, capabilities), options.every, ids)
         self._require_possible(selected, ids)
         prepare_folder(self._reports)
         started = time.monotonic()
@@ -103,7 +111,9 @@ class ProveCommand:
             together, alone = _apart(selected)
             run_all(self._runs_without(together, folder, _WITHOUT), self._jobs, self._take_without)
             run_all(self._runs_without(alone, folder, f"{_WITHOUT}, alone"), 1, self._take_without)
-            results = self._run_faults(selected, folder)
+            results, runs = self._run_faults(selected, folder)
+            if options.until_first_failure:
+                results |= self._of_all_checks(results, runs, folder)
             if not options.narrow:
                 results |= self._widen([r for r in results.values() if r.needs_others], folder)
         if ids and (missing := [r for r in results.values() if r.detection == Detection.NOT_APPLICABLE]):
@@ -111,12 +121,13 @@ class ProveCommand:
                 f"{missing[0].fault.id} cannot be shown on {self._target.label}: {missing[0].message}"
             )
         proof = Proof(
-            [replace(result, every=options.every) for result in results.values()],
+            list(results.values()),
             self._target.label,
             f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
             command,
             time.monotonic() - started,
             f"{SUITE} {version(SUITE)}",
+            options.every,
         )
         for line in summary_lines(proof):
             self._print(line)
@@ -160,15 +171,19 @@ class ProveCommand:
         if not result.verdicts:
             self._broken_without.append(" ".join(result.output.split())[-300:])
 
-    def _run_faults(self, selected: Sequence[CatalogueFault], folder: Path) -> dict[str, FaultResult]:
-        """The verdict about each, with the checks that have to detect it; by id."""
+    def _run_faults(
+        self, selected: Sequence[CatalogueFault], folder: Path
+    ) -> tuple[dict[str, FaultResult], dict[str, RunResult]]:
+        """The verdict about each, with the checks that have to detect it, and the last run; by id."""
         verdicts: dict[str, FaultResult | None] = {fault.id: self._not_shown(fault) for fault in selected}
         for result in filter(None, verdicts.values()):
             self._print(result_line(result))
         shown = {fault.id: fault for fault in selected if verdicts[fault.id] is None}
+        ended: dict[str, RunResult] = {}
 
         def take(run: SuiteRun, result: RunResult) -> None:
             name = run.name.partition(",")[0]
+            ended[name] = result
             verdict = classify(shown[name], result)
             self._print(result_line(verdict))
             verdicts[name] = repeated(verdicts[name], verdict)
@@ -183,14 +198,34 @@ class ProveCommand:
         together, alone = _apart(shown.values())
         run_all(runs(together), self._jobs, take)
         run_all(runs(alone), 1, take)
-        return {name: verdict for name, verdict in verdicts.items() if verdict is not None}
+        return {name: verdict for name, verdict in verdicts.items() if verdict is not None}, ended
 
     def _narrow(self, fault: CatalogueFault) -> list[str]:
         """The options that select what has to detect it; for a variant, what all faults need."""
         if fault.capability == HARMLESS:
             others = [other for other in catalogue().values() if other.capability == fault.selects]
             return selection(dict.fromkeys(name for other in others for name in other.checks), ())
+        if self._options.until_first_failure:
+            return [*of_capability(fault.capability), "--fail-fast"]
         return selection((*fault.checks, *fault.recovers), fault.scenarios, whole=self._options.every > 1)
+
+    def _of_all_checks(
+        self, verdicts: Mapping[str, FaultResult], runs: Mapping[str, RunResult], folder: Path
+    ) -> dict[str, FaultResult]:
+        """The verdicts about runs of all checks, without what fails without the fault, too."""
+        self._run_without({name for key in runs for name in verdicts[key].by}, folder)
+        found = {}
+        for key, run in runs.items():
+            verdict = of_all_checks(verdicts[key].fault, run.of_those_that_pass(self._healthy))
+            # The first failure has ended the run.
+            found[key] = replace(verdict, all_others=verdict.all_others and not run.failed())
+        return found
+
+    def _run_without(self, names: set[str], folder: Path) -> None:
+        """Those of them that were not run yet, without a fault."""
+        if unknown := sorted(names - self._healthy.verdicts.keys()):
+            run = self._run(None, folder, _WITHOUT, selection_of(unknown))
+            run_all(iter([run]), self._jobs, self._take_without)
 
     def _widen(self, undetected: Sequence[FaultResult], folder: Path) -> dict[str, FaultResult]:
         """The verdicts after all checks of the capability were run, by id."""
@@ -211,10 +246,7 @@ class ProveCommand:
 
         run_all(runs, self._jobs, take)
         found = {name for key, run in wider.items() for name in classify(firsts[key].fault, run).by}
-        unknown = sorted(found - self._healthy.verdicts.keys())
-        if unknown:
-            words = selection_of(unknown)
-            run_all(iter([self._run(None, folder, _WITHOUT, words)]), self._jobs, self._take_without)
+        self._run_without(found, folder)
         results = {
             key: widened(first, wider[key].of_those_that_pass(self._healthy)) for key, first in firsts.items()
         }
@@ -245,10 +277,24 @@ def _apart(faults: Iterable[CatalogueFault]) -> tuple[list[CatalogueFault], list
     return [f for f in found if f.capability not in ALONE], [f for f in found if f.capability in ALONE]
 
 
-def with_rate(fault: CatalogueFault, every: int) -> CatalogueFault:
-    """The fault in each N-th exchange only; one that is rarer by itself stays as it is."""
-    if every == 1 or fault.means not in ("http", "transport") or fault.capability == HARMLESS:
-        return fault
+def at_rate(faults: Iterable[CatalogueFault], every: int, ids: Sequence[str] = ()) -> list[CatalogueFault]:
+    """Those of exchanges, each in each N-th one only; one that is rarer by itself stays as it is.
+
+    Raises `SettingsError` for another one that is named in `ids`."""
+    if every == 1:
+        return list(faults)
+    found = []
+    for fault in faults:
+        if fault.means in ("http", "transport") and fault.capability != HARMLESS:
+            found.append(_with_rate(fault, every))
+        elif fault.id in ids:
+            raise SettingsError(f"{fault.id} is no fault of exchanges; leave out --every")
+    if not found:
+        raise SettingsError("no fault of exchanges is selected; leave out --every")
+    return found
+
+
+def _with_rate(fault: CatalogueFault, every: int) -> CatalogueFault:
     http = tuple(
         {**one, "on": {**one["on"], "every": max(every, one["on"].get("every", 1))}} for one in fault.http
     )

@@ -50,8 +50,9 @@ def bounds(proof: Proof) -> list[str]:
     injected, detected = len(proof.injected), len(proof.detected)
     if injected:
         expected = sum(result.detection == Detection.EXPECTED for result in proof.injected)
+        rate = f", in 1 of {proof.every} exchanges," if proof.every > 1 else ""
         lines.append(
-            f"{detected} of {injected} faults detected, {expected} by the expected check: "
+            f"{detected} of {injected} faults{rate} detected, {expected} by the expected check: "
             f"at least {lower_bound(detected, injected):.1%} of such faults (95 % confidence)"
         )
     if proof.harmless:
@@ -97,6 +98,7 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
         "target": proof.target,
         "date": proof.date,
         "command": proof.command,
+        "every": proof.every,
         "seconds": round(proof.seconds, 1),
         "injected": len(proof.injected),
         "detected": len(proof.detected),
@@ -113,7 +115,6 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
                 "does": r.fault.does,
                 "seen": r.fault.seen,
                 "means": r.fault.means,
-                "every": r.every,
                 "expected": list(r.fault.expected),
                 "verdict": str(r.detection),
                 "by": list(r.by),

@@ -22,10 +22,13 @@ def injected_faults(reports: Path) -> str:
         variants = counted(found["harmless"], "harmless variant")
         alarms = counted(len(found["false_alarms"]), "false alarm")
         missed = f", not detected: {', '.join(found['missed'])}" if found["missed"] else ""
-        rate = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
+        bound = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
+        every = found.get("every", 1)
+        rate = f", each in 1 of {every} exchanges," if every > 1 else ""
+        suite = found.get("suite", "an older suite")
         return (
-            f"{found['detected']} of {found['injected']} detected ({rate}){missed}; {alarms} in {variants};"
-            f" {found['target']}, by {found.get('suite', 'an older suite')}, {found['date']}"
+            f"{found['detected']} of {found['injected']}{rate} detected ({bound}){missed};"
+            f" {alarms} in {variants}; {found['target']}, by {suite}, {found['date']}"
         )
     except FileNotFoundError:
         return NOT_MEASURED

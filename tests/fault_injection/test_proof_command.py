@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_PASSED
+from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError
 from support.fault_injection import proof_command
 from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.fault_notes import APPLIED
 from support.fault_injection.proof import RunResult
-from support.fault_injection.proof_command import ProofOptions, ProveCommand, with_rate
+from support.fault_injection.proof_command import ProofOptions, ProveCommand, at_rate
 from support.fault_injection.proof_runs import SuiteRun
 from support.runner.entry_point import settings_of
 from support.servers.discovery import CommandTarget
@@ -109,8 +109,68 @@ def test_what_the_expected_check_misses_the_others_of_the_capability_may_detect(
 
 def test_a_rate_makes_no_fault_more_frequent() -> None:
     rare = replace(FAULT, http=({"on": {"every": 7}, "status": 500}, {"on": {}, "status": 500}))
-    assert [one["on"]["every"] for one in with_rate(rare, 5).http] == [7, 5]
-    assert with_rate(rare, 1) == rare
+    assert [one["on"]["every"] for one in at_rate([rare], 5)[0].http] == [7, 5]
+    assert at_rate([rare, VARIANT], 1) == [rare, VARIANT]
+
+
+def test_a_rate_is_one_of_exchanges() -> None:
+    of_program = replace(FAULT, id="a.program", means="program")
+    assert [fault.id for fault in at_rate([FAULT, of_program, VARIANT], 5)] == ["a.fault"]
+    with pytest.raises(SettingsError, match=r"a\.program is no fault of exchanges; leave out --every"):
+        at_rate([FAULT, of_program], 5, ["a.program"])
+    with pytest.raises(SettingsError, match="no fault of exchanges is selected"):
+        at_rate([VARIANT], 5)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "expected"),
+    [
+        # The first failure is enough.
+        ({OTHER: "total_tokens is 4, not 3"}, None, "detected by another check"),
+        # It does not name the problem: a later one may.
+        ({OTHER: "no answer"}, {OTHER: "no answer", EXPECTED: "total_tokens is 4, not 3"}, "detected"),
+        ({OTHER: "no answer"}, {OTHER: "no answer"}, "not named"),
+        # All checks were run: once is enough.
+        ({}, None, "missed"),
+    ],
+)
+def test_a_rare_fault_is_detected_by_the_first_failure_of_its_capability(
+    first: dict[str, str],
+    again: dict[str, str] | None,
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+
+    def judge(run: SuiteRun) -> RunResult:
+        if run.name.startswith("without"):
+            return result(run)
+        failures = again if run.name.endswith(", all") else first
+        assert failures is not None
+        found = {EXPECTED: "passed", **dict.fromkeys(failures, "failed")}
+        return RunResult(1 if failures else 0, found, failures, notes=(APPLIED,))
+
+    _, (fault,) = proving.prove(judge, every=5)
+    assert fault["verdict"] == expected
+    assert proving.runs["a.fault"].endswith(" features/openai_api --fail-fast")
+    assert ("a.fault, all" in proving.runs) == (again is not None)
+
+
+def test_a_failure_that_is_there_without_the_rare_fault_detects_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+
+    def judge(run: SuiteRun) -> RunResult:
+        if run.name == "a.fault":
+            return RunResult(1, {OTHER: "failed"}, {OTHER: "total_tokens"}, notes=(APPLIED,))
+        return result(run, other="failed")
+
+    code, (fault,) = proving.prove(judge, every=5)
+    assert (code, fault["verdict"]) == (EXIT_FAILED, "missed")
+    # It has ended that run before the others.
+    assert "a.fault, all" in proving.runs
 
 
 def test_what_measures_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
