@@ -3,6 +3,7 @@
 catalogue        the fault catalogue: reads and validates `catalogue/*.toml`
 event_changes    changes of a stream, event by event
 fault_notes      whether a fault was applied, and errors of the proxy itself
+fault_rates      faults in each N-th exchange only, and which of them the requests of a run reach
 fault_proxy      a reverse proxy that applies faults to the exchanges that they are for
 faulty_command   runs a command that does not serve, with other input, output or end
 faulty_program   a program that stands for a server's program: the real one with a fault in front of it

@@ -127,7 +127,7 @@ class FaultProxy:
         for fault in faults:
             # Whether a change of the body changes anything is seen with the body.
             if fault.does.keys() != {"change"}:
-                self._note(APPLIED)
+                self._note(fault.does.get("notes", APPLIED))
             does |= fault.does
         if "memory" in does:
             self._kept.append(b"x" * does["memory"])

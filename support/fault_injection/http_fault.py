@@ -22,6 +22,7 @@ What it does to the request (`request`): a list of JSON changes (`json_changes.p
 `goes_on`         the server's answer is read to its end although the client has left
 `memory`          bytes that are never released again; `kills`: the server's process ends
 `closes`          the connection is closed after the response; `gzip`: the body is compressed where accepted
+`notes`           nothing is changed; that it would have been is noted with this text
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _DOES = frozenset(
             "delay",
         ),
         *("event_delay", "bytes_per_second", "ends_after", "how", "stays_open", "goes_on", "memory", "kills"),
-        *("closes", "gzip"),
+        *("closes", "gzip", "notes"),
     }
 )
 _EVENTS = ("drop", "twice", "hold", "before", "after")

@@ -75,6 +75,11 @@ class RunResult:
             tuple(line for notes in folder.glob(f"*{NOTES}") for line in notes.read_text().splitlines()),
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has judged all that it was to."""
+        return self.is_whole and self.exit_code in COMPLETE_CODES
+
     def failed(self) -> list[str]:
         """What failed: checks, and scenarios that run none of those."""
         return [name for name, verdict in self.verdicts.items() if verdict == "failed"]
@@ -155,7 +160,7 @@ def of_all_checks(fault: CatalogueFault, result: RunResult) -> FaultResult:
     return replace(
         classify(fault, complete),
         others=max(result.judged() - len(fault.expected), 0),
-        all_others=result.is_whole and result.exit_code in COMPLETE_CODES,
+        all_others=result.is_complete,
     )
 
 

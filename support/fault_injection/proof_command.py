@@ -12,6 +12,7 @@ from pathlib import Path
 
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError, TargetError
 from support.fault_injection.catalogue import HARMLESS, CatalogueFault, catalogue, chosen
+from support.fault_injection.fault_rates import at_rate, counting, counting_id, unreached
 from support.fault_injection.proof import (
     Detection,
     FaultResult,
@@ -86,6 +87,7 @@ class ProveCommand:
         self._main = main
         self._print = print_line
         self._healthy = RunResult(0)
+        self._by_name: dict[str, RunResult] = {}
         self._broken_without: list[str] = []
         self._options = ProofOptions()
 
@@ -111,6 +113,8 @@ class ProveCommand:
             together, alone = _apart(selected)
             run_all(self._runs_without(together, folder, _WITHOUT), self._jobs, self._take_without)
             run_all(self._runs_without(alone, folder, f"{_WITHOUT}, alone"), 1, self._take_without)
+            if options.until_first_failure:
+                run_all(self._counting_runs(selected, folder), self._jobs, self._take_without)
             results, runs = self._run_faults(selected, folder)
             if options.until_first_failure:
                 results |= self._of_all_checks(results, runs, folder)
@@ -162,7 +166,13 @@ class ProveCommand:
         for number, part in enumerate(lists):
             yield self._run(None, folder, f"{name}, scenarios {number}", selection((), part))
 
-    def _take_without(self, _: SuiteRun, result: RunResult) -> None:
+    def _counting_runs(self, selected: Sequence[CatalogueFault], folder: Path) -> Iterator[SuiteRun]:
+        """All checks of the capabilities, without a fault."""
+        for counted in counting(selected):
+            yield self._run(counted, folder, counted.id, of_capability(counted.capability))
+
+    def _take_without(self, run: SuiteRun, result: RunResult) -> None:
+        self._by_name[run.name] = result
         self._healthy = RunResult(
             0,
             {**self._healthy.verdicts, **result.verdicts},
@@ -268,34 +278,14 @@ class ProveCommand:
             reason = "the target is a server at a URL, not a program"
         elif fault.capability != HARMLESS:
             reason = applicable(fault, self._healthy)
-        return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason) if reason else None
+        if reason:
+            return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason)
+        if self._options.until_first_failure:
+            return unreached(fault, self._by_name[counting_id(fault)])
+        return None
 
 
 def _apart(faults: Iterable[CatalogueFault]) -> tuple[list[CatalogueFault], list[CatalogueFault]]:
     """Those whose runs may be at the same time, and those that need the machine."""
     found = list(faults)
     return [f for f in found if f.capability not in ALONE], [f for f in found if f.capability in ALONE]
-
-
-def at_rate(faults: Iterable[CatalogueFault], every: int, ids: Sequence[str] = ()) -> list[CatalogueFault]:
-    """Those of exchanges, each in each N-th one only; one that is rarer by itself stays as it is.
-
-    Raises `SettingsError` for another one that is named in `ids`."""
-    if every == 1:
-        return list(faults)
-    found = []
-    for fault in faults:
-        if fault.means in ("http", "transport") and fault.capability != HARMLESS:
-            found.append(_with_rate(fault, every))
-        elif fault.id in ids:
-            raise SettingsError(f"{fault.id} is no fault of exchanges; leave out --every")
-    if not found:
-        raise SettingsError("no fault of exchanges is selected; leave out --every")
-    return found
-
-
-def _with_rate(fault: CatalogueFault, every: int) -> CatalogueFault:
-    http = tuple(
-        {**one, "on": {**one["on"], "every": max(every, one["on"].get("every", 1))}} for one in fault.http
-    )
-    return replace(fault, http=http)

@@ -155,6 +155,12 @@ def test_what_changes_nothing_is_not_applied(
     assert not (tmp_path / f"faulty{NOTES}").exists()
 
 
+def test_an_exchange_that_is_only_noted(served: Served, tmp_path: Path) -> None:
+    server = served({"notes": "seen"}, {"path": "/v1/.*", "every": 2})
+    assert [post(server, a=1).json()["echo"] for _ in range(2)] == [{"a": 1}, {"a": 1}]
+    assert (tmp_path / f"faulty{NOTES}").read_text(encoding="utf-8").split() == ["seen"]
+
+
 def test_a_request_that_stays_the_same_is_not_applied(served: Served, tmp_path: Path) -> None:
     post(served({"request": [{"drop": "absent"}]}, {"path": "/v1/.*"}), a=1)
     assert not (tmp_path / f"faulty{NOTES}").exists()

@@ -14,14 +14,16 @@ from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError
 from support.fault_injection import proof_command
 from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.fault_notes import APPLIED
+from support.fault_injection.fault_rates import at_rate
 from support.fault_injection.proof import RunResult
-from support.fault_injection.proof_command import ProofOptions, ProveCommand, at_rate
+from support.fault_injection.proof_command import ProofOptions, ProveCommand
 from support.fault_injection.proof_runs import SuiteRun
 from support.runner.entry_point import settings_of
 from support.servers.discovery import CommandTarget
 from support.settings import load_settings
 
 EXPECTED, OTHER = "openai.chat.answer.single_choice", "openai.chat.stream.well_formed"
+COUNTED = "exchanges of openai_api at target"
 FAULT = CatalogueFault(
     "a.fault",
     "openai_api",
@@ -41,6 +43,7 @@ def result(run: SuiteRun, **verdicts: str) -> RunResult:
     if run.name.endswith((", all", "without a fault")):
         found[OTHER] = verdicts.get("other", "passed")
     notes = () if run.name.startswith("without") else (APPLIED,)
+    notes = ("reached a.fault",) if run.name == COUNTED else notes
     code = 1 if "failed" in found.values() else 0
     return RunResult(code, found, dict.fromkeys(found, "total_tokens is 4, not 3"), notes=notes)
 
@@ -144,7 +147,7 @@ def test_a_rare_fault_is_detected_by_the_first_failure_of_its_capability(
     proving = Proving(tmp_path, monkeypatch, [FAULT])
 
     def judge(run: SuiteRun) -> RunResult:
-        if run.name.startswith("without"):
+        if run.name.startswith(("without", COUNTED)):
             return result(run)
         failures = again if run.name.endswith(", all") else first
         assert failures is not None
@@ -171,6 +174,24 @@ def test_a_failure_that_is_there_without_the_rare_fault_detects_nothing(
     assert (code, fault["verdict"]) == (EXIT_FAILED, "missed")
     # It has ended that run before the others.
     assert "a.fault, all" in proving.runs
+
+
+def test_a_fault_that_no_exchange_would_have_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreached = replace(FAULT, id="another.fault")
+    proving = Proving(tmp_path, monkeypatch, [FAULT, unreached])
+    _, (fault, other) = proving.prove(result, every=20)
+    assert (fault["verdict"], other["verdict"]) == ("missed", "not injected")
+    assert other["message"] == ("all 1 checks and scenarios have fewer than 20 exchanges that it is for")
+    assert "another.fault" not in proving.runs
+    assert proving.runs[COUNTED].endswith(" features/openai_api")
+
+
+def test_where_not_all_was_counted_each_fault_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proving = Proving(tmp_path, monkeypatch, [replace(FAULT, id="another.fault")])
+    proving.prove(lambda run: replace(result(run), is_whole=run.name != COUNTED), every=20)
+    assert "another.fault" in proving.runs
 
 
 def test_what_measures_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
