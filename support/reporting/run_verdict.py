@@ -180,7 +180,9 @@ class RunVerdict:
                 "`acceptance accept ID` accepts a failure.",
             ]
         numbers = [f"{number} {severity}" for severity, number in self.decision.known_issues.items()]
-        parts = [f"known issues: {', '.join(numbers)}"] if numbers else []
+        # The lines below count the scenarios, too: one with several such checks is one there.
+        subjects = "known issues, checks and scenarios without checks"
+        parts = [f"{subjects}: {', '.join(numbers)}"] if numbers else []
         parts += [f"accepted: {len(self.decision.accepted)}"] if self.decision.accepted else []
         if not_run := self.decision.not_run:
             parts.append(f"not run: {counted(len(not_run), 'blocker')} ({_most_frequent(not_run)})")

@@ -82,7 +82,10 @@ def test_a_known_issue_that_is_accepted_counts_once(gate: Gate) -> None:
     decision = decide([MIXED, GGML, PASSED], gate, accepting(MIXED.name))
     assert decision.known_issues == {"critical": 1}
     text = RunVerdict("toy 1.0", 0, decision).text
-    assert "Known issues: 1 critical; accepted: 1." in text and "would count" not in text
+    assert (
+        "Known issues, checks and scenarios without checks: 1 critical; accepted: 1." in text
+        and "would count" not in text
+    )
 
 
 def test_a_group_is_accepted_when_each_new_failure_is() -> None:
