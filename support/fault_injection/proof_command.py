@@ -111,10 +111,10 @@ class ProveCommand:
         with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
             folder = Path(name)
             together, alone = _apart(selected)
-            run_all(self._runs_without(together, folder, _WITHOUT), self._jobs, self._take_without)
-            run_all(self._runs_without(alone, folder, f"{_WITHOUT}, alone"), 1, self._take_without)
-            if options.until_first_failure:
-                run_all(self._counting_runs(selected, folder), self._jobs, self._take_without)
+            for faults, title, jobs in ((together, _WITHOUT, self._jobs), (alone, f"{_WITHOUT}, alone", 1)):
+                run_all(self._runs_without(faults, folder, title), jobs, self._take_without)
+                if options.until_first_failure:
+                    run_all(self._counting_runs(faults, folder), jobs, self._take_without)
             results, runs = self._run_faults(selected, folder)
             if options.until_first_failure:
                 results |= self._of_all_checks(results, runs, folder)
