@@ -71,7 +71,7 @@ class CatalogueFault:
     settings: Mapping[str, str] = field(default_factory=dict)
     # Scripts of the shell that are found first, by their names.
     programs: Mapping[str, str] = field(default_factory=dict)
-    # The program of the suite that `command` changes, instead of that of the server.
+    # The program of the suite that `command` and `http` change, instead of that of the server.
     stands_for: str = ""
     # Of the process of the suite.
     process: ProcessFault = NO_FAULT

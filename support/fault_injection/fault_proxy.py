@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from yarl import URL
 
 from support.fault_injection.event_changes import EventStream
 from support.fault_injection.fault_notes import APPLIED
-from support.fault_injection.http_fault import HttpFault
+from support.fault_injection.http_fault import JITTER_SEED, HttpFault, delay_seconds
 
 # RFC 9110, 7.6.1; the length is set anew.
 _HOP_BY_HOP = frozenset(
@@ -50,6 +51,7 @@ class FaultProxy:
         self._kept: list[bytes] = []
         self._detached: set[asyncio.Task[None]] = set()
         self._previous: dict[str, bytes] = {}
+        self._random = random.Random(JITTER_SEED)
 
     @contextlib.asynccontextmanager
     async def listening(self, listener: socket.socket) -> AsyncIterator[None]:
@@ -135,7 +137,7 @@ class FaultProxy:
             self._killed()
             _abort(request)
             return web.Response(status=502)
-        await asyncio.sleep(does.get("delay", 0))
+        await asyncio.sleep(delay_seconds(does, "delay", self._random))
         headers = dict(answer.headers)
         for name, text in does.get("headers", {}).items():
             headers = {key: value for key, value in headers.items() if key.lower() != name.lower()}
@@ -180,7 +182,7 @@ class FaultProxy:
             )
             async for event in self._events(answer, stream):
                 yield event
-                await asyncio.sleep(does.get("event_delay", 0))
+                await asyncio.sleep(delay_seconds(does, "event_delay", self._random))
         elif any("change" in fault.does for fault in faults):
             body = await answer.whole()
             for fault in faults:
@@ -192,7 +194,7 @@ class FaultProxy:
         else:
             async for part in answer.parts():
                 yield part
-                await asyncio.sleep(does.get("event_delay", 0))
+                await asyncio.sleep(delay_seconds(does, "event_delay", self._random))
 
     async def _events(self, answer: _Answer, stream: EventStream) -> AsyncIterator[bytes]:
         """The changed ones as they come, and what is left at the end."""

@@ -1,8 +1,9 @@
 """A program that stands for a server's program: the real one with a fault in front of it.
 
 `python -m support.fault_injection.faulty_program PLAN ARGUMENT...`: PLAN is a JSON file (`Plan`). Commands
-that serve (`serve --port`, `mistralrs-gateway --target`, `ollama serve`) get a proxy in front of them, on
-the port that was given; all others are replaced by the real program, unless the plan changes their behaviour.
+that serve (`serve --port`, `mistralrs-gateway --target`, `ollama serve`, `prometheus --web.listen-address=`)
+get a proxy in front of them, on the port that was given; all others are replaced by the real program, unless
+the plan changes their behaviour.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ COMMAND_KEYS = frozenset(
         *("late", "hangs", "prints", "output_end", "connects", "ignores_proxies", "crash", "memory"),
     }
 )
+# Of Prometheus and Alertmanager.
+_LISTEN = "--web.listen-address="
 _ADDRESS = re.compile(rb"(127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)")
 
 
@@ -105,7 +108,7 @@ def main(words: Sequence[str]) -> NoReturn:
     serves = _serving(arguments)
     command = [*plan.program, *arguments]
     if serves is None and not does:
-        os.execv(plan.program[0], command)
+        os.execvp(plan.program[0], command)
     if does:
         note(APPLIED)
         _begin(does)
@@ -172,6 +175,9 @@ def _serving(arguments: Sequence[str]) -> str | None:
     """The port that the command serves on, `0` for one of its choice; None when it does not serve."""
     if "--target" in arguments:
         return arguments[arguments.index("--port") + 1] if "--port" in arguments else "0"
+    for argument in arguments:
+        if argument.startswith(_LISTEN):
+            return argument.rpartition(":")[2]
     if arguments[:1] == ["serve"] and "OLLAMA_HOST" in os.environ:
         return os.environ["OLLAMA_HOST"].rpartition(":")[2]
     if arguments[:-1].count("--port") == 1 and not {"--help", "-h"} & {*arguments}:
@@ -190,6 +196,8 @@ async def _serve(plan: Plan, arguments: list[str], port: str, does: Mapping[str,
         environment["OLLAMA_HOST"] = f"127.0.0.1:{own_port}"
     elif "--port" in arguments:
         arguments[arguments.index("--port") + 1] = str(own_port)
+    elif own_address := [argument for argument in arguments if argument.startswith(_LISTEN)]:
+        arguments[arguments.index(own_address[0])] = f"{_LISTEN}127.0.0.1:{own_port}"
     else:
         arguments += ["--port", str(own_port)]
     # Before the server is started: one whose port is taken reports that itself.

@@ -16,6 +16,8 @@ What it does to the request (`request`): a list of JSON changes (`json_changes.p
 `previous`        the body of the response before it, on the same path; `frozen`: that of the first
 `as_one`          all events in one write, when the answer is complete; `pieces`: writes of so many bytes
 `delay`, `event_delay`, `bytes_per_second`   seconds, seconds, bytes
+`jitter`          seconds by which each `delay` and `event_delay` is longer or shorter, evenly distributed,
+                  never below 0; the same sequence in each run
 `ends_after`      bytes of the body; then `how`: `abort` (the connection breaks), `reset`, `stall` or `end`;
                   `how` = `down` without it: the connection breaks before the response
 `stays_open`      seconds after the complete body without its end
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,9 +57,10 @@ _DOES = frozenset(
             "delay",
         ),
         *("event_delay", "bytes_per_second", "ends_after", "how", "stays_open", "goes_on", "memory", "kills"),
-        *("closes", "gzip", "notes"),
+        *("closes", "gzip", "notes", "jitter"),
     }
 )
+JITTER_SEED = 0
 _EVENTS = ("drop", "twice", "hold", "before", "after")
 
 
@@ -69,7 +73,17 @@ def unknown_words(table: Mapping[str, Any]) -> list[str]:
             found += [change["event"]] if change["event"] not in _EVENTS else []
         elif not (is_json_change(change) or {"replace", "framing"} & change.keys()):
             found.append(min(change))
+    if "jitter" in table and not {"delay", "event_delay"} & table.keys():
+        found.append("jitter without delay or event_delay")
     return found
+
+
+def delay_seconds(does: Mapping[str, Any], name: str, sequence: random.Random) -> float:
+    """The next `delay` or `event_delay`, with its jitter; 0 without it."""
+    if name not in does:
+        return 0.0
+    seconds, jitter = float(does[name]), float(does.get("jitter", 0))
+    return max(seconds + sequence.uniform(-jitter, jitter), 0.0)
 
 
 @dataclass

@@ -171,7 +171,7 @@ class FaultyTarget:
         """What stands in front of a server at a URL; None where a program does."""
         if isinstance(self._target, CommandTarget) or (fault and fault.server != "target"):
             return None
-        return Plan(url=self._target.url, http=fault.http if fault else ())
+        return Plan(url=self._target.url, http=fault.http if fault and not fault.stands_for else ())
 
     def options(self, fault: CatalogueFault | None, folder: Path) -> list[str]:
         """Of a run with this fault (None: with the same program in front of it, and without a fault)."""
@@ -181,7 +181,7 @@ class FaultyTarget:
         in_front_of = fault.server if fault else ""
         if fault and fault.stands_for:
             words.append(self._in_place_of(fault, folder))
-            command = ()
+            http, command = (), ()
         words += [f"--define={name}={value}" for name, value in fault.settings.items()] if fault else []
         if in_front_of in ("target", "") and isinstance(self._target, CommandTarget):
             plan = Plan((str(self._target.path),), http=http, command=command)
@@ -203,7 +203,9 @@ class FaultyTarget:
         if found is None:
             return f"--define={fault.stands_for}_bin="
         (folder / kind.tool).symlink_to(kind.tool_of(found.path))
-        program = write_program(folder, fault.stands_for, Plan((str(found.path),), command=fault.command))
+        real = tuple(str(word) for word in kind.command(found))
+        plan = Plan(real, http=fault.http, command=fault.command)
+        program = write_program(folder, fault.stands_for, plan)
         return f"--define={fault.stands_for}_bin={program}"
 
     def _ollama_options(self, folder: Path, http: Changes, command: Changes) -> list[str]:

@@ -50,10 +50,12 @@ class ProcessFault:
     """What is wrong in the process of the suite itself.
 
     `file_bytes`: no file can be longer, as on a full disk; the error is EFBIG instead of ENOSPC.
-    `clock_step`: seconds by which the wall clock of this process is set, each half second."""
+    `clock_step`: seconds by which the wall clock of this process is set, each half second.
+    `webhook_port`: Alertmanager sends notifications to this port of loopback, not to the suite's receiver."""
 
     file_bytes: int = 0
     clock_step: float = 0.0
+    webhook_port: int = 0
 
     def begin(self) -> None:
         """In this process, and those that it starts; the clock only here."""
@@ -64,6 +66,14 @@ class ProcessFault:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, self.file_bytes))
         if self.clock_step:
             vars(time)["time"] = self._stepping(time.time, time.monotonic())
+        if self.webhook_port:
+            from support.monitoring.webhook import WebhookReceiver
+
+            type.__setattr__(WebhookReceiver, "url", property(lambda _: self._webhook))
+
+    @property
+    def _webhook(self) -> str:
+        return f"http://127.0.0.1:{self.webhook_port}/"
 
     def _stepping(self, real: Callable[[], float], began: float) -> Callable[[], float]:
         def stepped() -> float:

@@ -16,7 +16,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -228,7 +228,10 @@ class Incident:
 
 
 def observe_incident(session: MonitoringSession, model: str) -> Incident:
-    """Let it happen; begins when no alert fires. Takes about 30 s."""
+    """Let it happen; begins when no alert fires. Takes about 30 s.
+
+    Raises `MonitoringBroken` when Prometheus or Alertmanager has ended, or a notification was lost.
+    """
     session.require_server()
     session.wait_until_scraped()
     session.wait_until_quiet()
@@ -346,12 +349,14 @@ class _Observer:
         return found[0]["status"] if found else {}
 
     def _wait(self, check: Callable[[], object]) -> None:
-        with suppress(WaitTimeout):
-            seconds_left = self._session.seconds(LATE_SECONDS if self._is_late else WAIT_SECONDS)
-            self._session.pair.wait_until("a state of an alert", check, seconds_left)
-            return
-        # What is left is not waited for as long: it may have the same reason.
-        self._is_late = True
+        session = self._session
+        try:
+            seconds_left = session.seconds(LATE_SECONDS if self._is_late else WAIT_SECONDS)
+            session.pair.wait_until("a state of an alert", check, seconds_left)
+        except WaitTimeout:
+            # What is left is not waited for as long: it may have the same reason.
+            self._is_late = True
+        session.pair.require_delivery(session.webhook)
 
     def _of(self, name: str) -> list[Notification]:
         return [one for one in self._session.webhook.received() if one.alert == name]

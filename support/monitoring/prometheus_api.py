@@ -33,7 +33,7 @@ class QueryRejected(CheckFailed):
 
 
 class PrometheusUnavailable(AcceptanceError):
-    """The monitoring is broken, not the server under test: no response of Prometheus, or not of its API."""
+    """The monitoring is broken, not the server under test: no response of Prometheus, no API, or 5xx."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,11 @@ class PrometheusApi:
             raise PrometheusUnavailable(f"{place} is no Prometheus: /api/v1/{path} has no status")
         if document["status"] != "success":
             reason = " ".join(str(document.get("error")).split())
+            # A wrong query is answered with 400 or 422; one that Prometheus itself cannot answer with 5xx.
+            if exchange.status >= 500:
+                raise PrometheusUnavailable(
+                    f"{place} cannot answer /api/v1/{path}: {exchange.status} {reason}"
+                )
             raise QueryRejected(f"Prometheus rejects {parameters.get('query', path)!r}: {reason}")
         return document["data"]
 

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from support.errors import AcceptanceError, ProgramUnavailable
 from support.http.client import ApiClient, RequestFailed
+from support.monitoring.exposition import MalformedPage, read_page
 from support.monitoring.prometheus_api import PrometheusApi
+from support.monitoring.webhook import WebhookReceiver
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.launcher import (
@@ -168,6 +170,36 @@ class PrometheusPair:
             self.wait_until("Alertmanager found by Prometheus", self.api.alertmanagers, seconds)
         except WaitTimeout as error:
             raise MonitoringBroken(str(error)) from None
+
+    def require_delivery(self, webhook: WebhookReceiver) -> None:
+        """Raises `MonitoringBroken` when something that was sent has not arrived: an alert at Alertmanager, a
+        notification at the suite's own receiver.
+
+        An alert that neither has sent is no matter of these: its rule and its labels decide that.
+        """
+        lost = self._total(self.prometheus, "prometheus_notifications_errors_total")
+        if lost:
+            raise MonitoringBroken(f"Prometheus could not send {lost} alerts to Alertmanager")
+        # Counted after they were sent, so the webhook has had each of these.
+        failed = self._total(self.alertmanager, "alertmanager_notification_requests_failed_total")
+        sent = self._total(self.alertmanager, "alertmanager_notification_requests_total")
+        if failed or webhook.requests < sent:
+            errors = [line for line in self.alertmanager.log.splitlines() if "err=" in line]
+            last = f", the last error in the log of Alertmanager: {errors[-1]}" if failed and errors else ""
+            raise MonitoringBroken(
+                f"the webhook of the suite got {webhook.requests} of {sent} notifications of Alertmanager, "
+                f"{failed} of which failed{last}"
+            )
+
+    def _total(self, program: LaunchedProgram, metric: str) -> int:
+        """Of the metrics of Prometheus or of Alertmanager; 0 for one that it does not have."""
+        with closing(ApiClient(program.url, may_be_silent=True)) as client:
+            try:
+                page = read_page(client.get("/metrics").text)
+            except (RequestFailed, MalformedPage) as error:
+                self.require_alive()
+                raise MonitoringBroken(f"no metrics at {program.url}: {error}") from None
+        return int(page.total(metric))
 
     def delivered_alerts(self) -> list[Mapping[str, Any]]:
         """The alerts that Alertmanager has (`labels`, `status` with `state`, `silencedBy`, `inhibitedBy`)."""

@@ -203,6 +203,7 @@ def _await_notification(webhook: WebhookReceiver, pair: PrometheusPair, seconds:
             lambda: [one for one in webhook.received() if (one.alert, one.status) == (ENDED, status)],
             seconds,
         )
+    pair.require_delivery(webhook)
 
 
 def _path(exchange: Exchange) -> str:

@@ -36,6 +36,7 @@ class WebhookReceiver:
 
     def __init__(self) -> None:
         self._received: list[Notification] = []
+        self._requests = 0
         self._lock = threading.Lock()
         receiver = self
 
@@ -63,6 +64,12 @@ class WebhookReceiver:
         with self._lock:
             return list(self._received)
 
+    @property
+    def requests(self) -> int:
+        """How many notifications came, of one or more alerts each."""
+        with self._lock:
+            return self._requests
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -77,3 +84,4 @@ class WebhookReceiver:
         ]
         with self._lock:
             self._received += found
+            self._requests += 1

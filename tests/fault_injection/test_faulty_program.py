@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import pytest
 
 from support.fault_injection.fault_notes import APPLIED, NOTES
 from support.fault_injection.faulty_program import Plan, write_program
+from support.fault_injection.http_fault import JITTER_SEED, delay_seconds
 from support.programs.launcher import LaunchedProgram, http_ready, launch, launch_on_free_port, log_matches
 from support.programs.process import run_command
 from support.waiting import wait_until
@@ -185,6 +188,30 @@ def test_transport_faults(served: Served, http: dict[str, Any]) -> None:
         post(server, a=1)
 
 
+def test_jitter_is_the_same_in_each_run() -> None:
+    def delays(seed: int, **does: float) -> list[float]:
+        sequence = random.Random(seed)
+        return [delay_seconds(does, "delay", sequence) for _ in range(100)]
+
+    found = delays(JITTER_SEED, delay=0.2, jitter=0.1)
+    assert 0.1 <= min(found) < 0.12 < 0.28 < max(found) <= 0.3
+    assert (
+        found == delays(JITTER_SEED, delay=0.2, jitter=0.1) != delays(JITTER_SEED + 1, delay=0.2, jitter=0.1)
+    )
+    assert min(delays(JITTER_SEED, delay=0.1, jitter=1)) == 0
+    assert {*delays(JITTER_SEED, delay=0.2)} == {0.2}
+    assert {*delays(JITTER_SEED, event_delay=0.2, jitter=0.1)} == {0.0}
+
+
+def test_answers_with_jitter_come_as_late_as_stated(served: Served) -> None:
+    does = {"delay": 0.2, "jitter": 0.2}
+    server, sequence = served(does, {"path": "/v1/.*"}), random.Random(JITTER_SEED)
+    for expected in (delay_seconds(does, "delay", sequence) for _ in range(3)):
+        began = time.monotonic()
+        post(server, a=1)
+        assert time.monotonic() - began >= expected
+
+
 def test_a_fault_in_each_third_exchange_from_the_second_to_the_sixth(served: Served) -> None:
     server = served({"status": 500}, {"path": "/v1/.*", "after": 1, "until": 6, "every": 3})
     assert [post(server, a=1).status_code for _ in range(8)] == [200, 200, 200, 500, 200, 200, 200, 200]
@@ -198,6 +225,35 @@ def test_a_request_whose_body_never_comes_reaches_the_server(served: Served) -> 
         half.sendall(b"POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
         wait_until("the head at the server", lambda: "POST /v1/chat" in server.log, timeout=PATIENCE)
     assert post(server, a=1).json()["echo"] == {"a": 1}
+
+
+def test_in_front_of_a_program_with_an_address_to_listen_on(tmp_path: Path) -> None:
+    """As Prometheus has it. It ends at its second query, by the signal that ends the program."""
+    of_prometheus = 'int(sys.argv[1].rpartition(":")[2])'
+    text = SERVER.replace('int(sys.argv[sys.argv.index("--port") + 1])', of_prometheus)
+    query = {"on": {"path": "/api/v1/query", "after": 1}, "kills": True}
+    faulty = write_program(tmp_path, "faulty", Plan((program(tmp_path, text),), http=(query,)))
+
+    def at_port(port: int) -> LaunchedProgram:
+        command = [
+            faulty,
+            f"--web.listen-address=127.0.0.1:{port}",
+            f"--web.external-url=http://127.0.0.1:{port}",
+        ]
+        url = f"http://127.0.0.1:{port}"
+        ready = http_ready(url, "/-/ready", lambda found: found.status == 200)
+        return launch("it", command, environment=lambda _: os.environ, ready=ready, timeout=PATIENCE, url=url)
+
+    server = launch_on_free_port(at_port, "in use")
+    try:
+        with httpx.Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+            assert client.get("/api/v1/query").status_code == 200
+            with pytest.raises(httpx.TransportError):
+                client.get("/api/v1/query")
+        wait_until("its end", lambda: not server.alive, timeout=PATIENCE)
+        assert server.process.exit_code == -signal.SIGKILL
+    finally:
+        server.stop()
 
 
 def test_the_answer_before(served: Served) -> None:

@@ -251,6 +251,7 @@ def test_an_unknown_name_is_one_line(ids: list[str], capabilities: list[str], me
         ({"process": {"disk": 1}}, "unknown key in process: disk"),
         ({"on": {"not_header": ["accept"]}}, "unknown key not_header"),
         ({"http": {"state": 500}}, "unknown key state"),
+        ({"http": {"jitter": 0.1}}, "jitter without delay"),
         ({"http": {"change": [{"event": "swap"}]}}, "unknown key swap"),
         ({"http": {"change": [{"ad": "usage", "by": 1}]}}, "unknown key ad"),
         ({"http": {"request": [{"delete": "model"}]}}, "unknown key delete"),

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.faulty_program import Plan
 from support.fault_injection.proof_runs import FaultyTarget
+from support.programs.install import InstalledProgram
+from support.programs.prometheus import MonitoringProgram
 from support.servers.bundled_gateway import PROGRAM
-from support.servers.discovery import CommandTarget
+from support.servers.discovery import CommandTarget, UrlTarget
 from support.settings import Settings
 
 
@@ -27,3 +30,21 @@ def test_the_gateway_of_the_settings_is_behind_the_fault(
     words = FaultyTarget(target, settings, []).options(None, tmp_path)
     assert f"--define=gateway_bin={tmp_path / 'gateway'}" in words
     assert Plan.read(tmp_path / "gateway.json").program == (str(program),)
+
+
+def test_a_fault_of_prometheus_is_in_front_of_prometheus_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = InstalledProgram("prometheus", Path("/bin/true"), "2.42", "setting")
+    monkeypatch.setattr(MonitoringProgram, "locate", lambda *_: real)
+    http = ({"on": {"path": "/api/v1/query"}, "kills": True},)
+    fault = CatalogueFault(
+        "harness.a", "harness", "It ends.", "a test", "harness", http=http, stands_for="prometheus"
+    )
+    target = CommandTarget(Path("/bin/true"), "mistralrs", "0.9.5", "a test")
+    words = FaultyTarget(target, Settings(ollama_api="gateway"), []).options(fault, tmp_path)
+    assert f"--define=prometheus_bin={tmp_path / 'prometheus'}" in words
+    assert Plan.read(tmp_path / "prometheus.json") == Plan(("/bin/true",), http=http)
+    assert not Plan.read(tmp_path / "mistralrs.json").http
+    at_url = FaultyTarget(UrlTarget("http://127.0.0.1:9", (), "a test"), Settings(), [])
+    assert at_url.front(fault) == Plan(url="http://127.0.0.1:9")

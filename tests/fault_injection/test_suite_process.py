@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ import pytest
 
 from support.errors import EXIT_HARNESS
 from support.fault_injection.suite_process import ProcessFault, SuiteProcess
+from support.monitoring.webhook import WebhookReceiver
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -48,6 +50,15 @@ def test_the_clock_is_set_ahead_in_steps_and_only_there(tmp_path: Path) -> None:
 
     assert ended(run(tmp_path, read, ProcessFault(clock_step=3600))) == 7
     assert time.time.__module__ == "time"
+
+
+def test_the_webhook_of_the_suite_has_another_port_there(tmp_path: Path) -> None:
+    def read(_: Sequence[str]) -> NoReturn:
+        with closing(WebhookReceiver()) as webhook:
+            sys.exit(webhook.url == "http://127.0.0.1:9/")
+
+    assert ended(run(tmp_path, read, ProcessFault(webhook_port=9))) == 1
+    assert ended(run(tmp_path, read)) == 0
 
 
 def test_an_unexpected_error_is_one_of_the_harness_with_its_traceback(

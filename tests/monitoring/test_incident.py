@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -21,8 +23,10 @@ from support.monitoring.incident import (
     resumptions,
 )
 from support.monitoring.load import CountedRequest
-from support.monitoring.session import PARAMETERS
+from support.monitoring.prometheus_pair import MonitoringBroken, ScrapeTarget
+from support.monitoring.session import PARAMETERS, MonitoringSession
 from support.monitoring.webhook import Notification
+from support.waiting import WaitTimeout
 
 
 def notification(at: float, status: str, name: str = ERRORS, **labels: str) -> Notification:
@@ -55,6 +59,43 @@ def test_an_alert_waits_again_after_a_pause_of_its_cause() -> None:
     assert [*paused.findings()] == []
     late = replace(GOOD, cause=Cause(90.0, 110.0, resumed=[91.0, 108.0]))
     assert [*late.findings()] == [f"{ERRORS} fired after 13.0 s; expected within 7.0 s"]
+
+
+@pytest.mark.parametrize("comes", ["in time", "never"])
+def test_a_lost_notification_ends_the_observation(monkeypatch: pytest.MonkeyPatch, comes: str) -> None:
+    """Also one that came at last: it was late because it had to be repeated."""
+
+    class User:
+        def __init__(self, *_: object) -> None:
+            """Of no server."""
+
+        def stream(self, _: int) -> CountedRequest:
+            return CountedRequest(0, 1, 200)
+
+        unknown_path = None
+
+    def wait_until(*_: object) -> None:
+        if comes == "never":
+            raise WaitTimeout("not within 20 s")
+
+    def require_delivery(receiver: object) -> None:
+        raise MonitoringBroken(f"the webhook got {len(webhook.received())} of 2" * (receiver is webhook))
+
+    users = SimpleNamespace(stop=lambda: 0.0, began=0.0)
+    monkeypatch.setattr(incident, "User", User)
+    monkeypatch.setattr(incident, "Users", lambda *_: users)
+    webhook = SimpleNamespace(received=list)
+    session = SimpleNamespace(
+        target=ScrapeTarget("http://127.0.0.1:9"),
+        webhook=webhook,
+        pair=SimpleNamespace(wait_until=wait_until, require_delivery=require_delivery),
+        seconds=lambda seconds: seconds,
+        require_server=lambda: "",
+        wait_until_scraped=dict,
+        wait_until_quiet=lambda: None,
+    )
+    with pytest.raises(MonitoringBroken, match=r"^the webhook got 0 of 2$"):
+        incident.observe_incident(cast("MonitoringSession", session), "m")
 
 
 @pytest.mark.parametrize(

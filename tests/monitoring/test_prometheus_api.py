@@ -53,6 +53,14 @@ def test_a_rejected_query_has_its_reason_in_one_line(serve: Serve) -> None:
         PrometheusApi(serve(json_reply(error, "400 Bad Request")).url).query("sum((")
 
 
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Service Unavailable"])
+def test_a_query_that_prometheus_cannot_answer_is_no_wrong_query(serve: Serve, status: str) -> None:
+    error = {"status": "error", "errorType": "unavailable", "error": "it\nshuts down"}
+    message = rf"^Prometheus at \S+ cannot answer /api/v1/query: {status[:3]} it shuts down$"
+    with pytest.raises(PrometheusUnavailable, match=message):
+        PrometheusApi(serve(json_reply(error, status)).url).query("up")
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import httpx
 import psutil
 import pytest
 
@@ -15,17 +19,19 @@ from support.monitoring.alert_rules import rules_file
 from support.monitoring.prometheus_pair import (
     InvalidConfiguration,
     MonitoringBroken,
+    PrometheusPair,
     ScrapeTarget,
     alertmanager_configuration,
     prometheus_configuration,
     start_pair,
 )
-from support.programs.launcher import free_port
+from support.monitoring.webhook import WebhookReceiver
+from support.programs.launcher import LaunchedProgram, free_port
 from support.programs.process import managed_pids, run_command
 from support.programs.prometheus import ALERTMANAGER
 from support.settings import Settings
-from support.waiting import WaitTimeout
-from tests.http.tiny_server import TinyServer, json_reply
+from support.waiting import WaitTimeout, wait_until
+from tests.http.tiny_server import TinyServer, json_reply, reply
 from tests.timeouts import PATIENCE
 
 WEBHOOK = "http://127.0.0.1:9/"
@@ -76,6 +82,63 @@ def test_one_that_ends_is_no_failure_of_the_server(
             assert "\n" not in str(broken.value)
     finally:
         pair.stop()
+
+
+@pytest.mark.parametrize(
+    ("receives", "lost"),
+    [
+        ("all", ""),
+        ("nothing", r"the webhook of the suite got 0 of 1 notifications of Alertmanager, 0 of which failed$"),
+        (
+            "no connection",
+            r"the webhook of the suite got 0 of \d notifications of Alertmanager, \d of which failed, "
+            "the last error in the log of Alertmanager: .*connection refused",
+        ),
+    ],
+)
+def test_a_lost_notification_is_no_failure_of_the_server(
+    monitoring_settings: Settings, tmp_path: Path, receives: str, lost: str
+) -> None:
+    with closing(WebhookReceiver()) as webhook, closing(TinyServer(json_reply({}))) as other:
+        urls = {"all": webhook.url, "nothing": other.url, "no connection": WEBHOOK}
+        pair = start_pair(monitoring_settings, tmp_path, NOBODY, rules_file(), urls[receives])
+        try:
+            pair.require_delivery(webhook)
+            httpx.post(f"{pair.alertmanager.url}/api/v2/alerts", json=[{"labels": {"alertname": "A"}}])
+            if not lost:
+                wait_until("a notification", webhook.received, timeout=PATIENCE)
+                pair.require_delivery(webhook)
+                return
+
+            def found() -> str:
+                try:
+                    return pair.require_delivery(webhook) or ""
+                except MonitoringBroken as broken:
+                    return str(broken)
+
+            assert re.match(lost, wait_until("a lost notification", found, timeout=PATIENCE))
+        finally:
+            pair.stop()
+
+
+@pytest.mark.parametrize("errors", [0, 3])
+def test_an_alert_that_alertmanager_does_not_take_is_no_failure_of_the_server(errors: int) -> None:
+    page = f'prometheus_notifications_errors_total{{alertmanager="a"}} {errors}\n'
+    with closing(WebhookReceiver()) as webhook, closing(TinyServer(reply(page.encode()))) as server:
+        program = cast("LaunchedProgram", SimpleNamespace(url=server.url, alive=True))
+        pair = PrometheusPair(program, program)
+        if not errors:
+            pair.require_delivery(webhook)
+            return
+        with pytest.raises(MonitoringBroken, match=r"^Prometheus could not send 3 alerts to Alertmanager$"):
+            pair.require_delivery(webhook)
+
+
+def test_a_program_without_metrics_is_named() -> None:
+    with closing(WebhookReceiver()) as webhook, closing(TinyServer(reply(b"<html>"))) as server:
+        program = cast("LaunchedProgram", SimpleNamespace(url=server.url, alive=True))
+        with pytest.raises(MonitoringBroken, match=rf"^no metrics at {server.url}: the page is HTML"):
+            PrometheusPair(program, program).require_delivery(webhook)
 
 
 @pytest.mark.parametrize(
