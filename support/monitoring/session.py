@@ -26,7 +26,13 @@ from support.monitoring.metrics_endpoint import served
 from support.monitoring.probe_program import PROBE_JOB, start_probe
 from support.monitoring.process_metrics import process_registry
 from support.monitoring.prometheus_api import PrometheusApi
-from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
+from support.monitoring.prometheus_pair import (
+    SCRAPE_SECONDS,
+    MonitoringBroken,
+    PrometheusPair,
+    ScrapeTarget,
+    start_pair,
+)
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
 from support.programs.prometheus import PROMETHEUS_3
@@ -247,13 +253,16 @@ class MonitoringSession:
     def keep(self, name: str, observe: Callable[[], T]) -> T:
         """What was observed under this name, once for all checks of it; a failure is kept, too.
 
-        Raises `MonitoringBroken` when Prometheus or Alertmanager has ended: that is no failure of the server.
+        Raises `MonitoringBroken` when Prometheus or Alertmanager has ended, or as `observe` does: that is no
+        failure of the server.
         """
         if name not in self.kept:
             try:
                 self.kept[name] = observe()
-            except AssertionError as error:
+            except (AssertionError, MonitoringBroken) as error:
                 self.kept[name] = error
+        if isinstance(self.kept[name], MonitoringBroken):
+            raise MonitoringBroken(str(self.kept[name]))
         if isinstance(self.kept[name], AssertionError):
             self.pair.require_alive()
             raise CheckFailed(f"{name}: {self.kept[name]}")

@@ -235,7 +235,7 @@ def test_in_front_of_a_program_with_an_address_to_listen_on(tmp_path: Path) -> N
     faulty = write_program(tmp_path, "faulty", Plan((program(tmp_path, text),), http=(query,)))
 
     def at_port(port: int) -> LaunchedProgram:
-        command = [
+        command: list[str | Path] = [
             faulty,
             f"--web.listen-address=127.0.0.1:{port}",
             f"--web.external-url=http://127.0.0.1:{port}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -215,6 +216,15 @@ def test_every_check_and_scenario_of_the_catalogue_exists() -> None:
     known = known_ids() | check_ids()
     missing = {name for fault in faults() for name in (*fault.expected, *fault.recovers)} - known
     assert not missing
+
+
+def test_every_toxic_of_toxiproxy_has_faults_of_the_catalogue() -> None:
+    text = Path("docs/fault_injection.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`([^|]*)\|[^|]*\|(.*)\|$", text.partition("### Toxics")[2], re.MULTILINE)
+    toxics = "latency latency bandwidth slow_close timeout reset_peer down slicer limit_data"
+    assert [toxic for toxic, _, _ in rows] == toxics.split()
+    for _, _, ids in rows:
+        assert {*re.findall(r"`([^`]*)`", ids)} <= catalogue.catalogue().keys()
 
 
 def test_no_two_faults_are_described_alike() -> None:

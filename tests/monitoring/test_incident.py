@@ -61,6 +61,22 @@ def test_an_alert_waits_again_after_a_pause_of_its_cause() -> None:
     assert [*late.findings()] == [f"{ERRORS} fired after 13.0 s; expected within 7.0 s"]
 
 
+def test_a_broken_observation_is_made_once_for_all_checks() -> None:
+    """A webhook that gets nothing is waited for 20 s each time."""
+    session = MonitoringSession.__new__(MonitoringSession)
+    session.kept = {}
+    made = []
+
+    def observe() -> None:
+        made.append(1)
+        raise MonitoringBroken("the webhook got 0 of 2")
+
+    for _ in range(2):
+        with pytest.raises(MonitoringBroken, match=r"^the webhook got 0 of 2$"):
+            session.keep("an incident", observe)
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("comes", ["in time", "never"])
 def test_a_lost_notification_ends_the_observation(monkeypatch: pytest.MonkeyPatch, comes: str) -> None:
     """Also one that came at last: it was late because it had to be repeated."""
