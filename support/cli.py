@@ -983,7 +983,10 @@ def settings() -> None:
 
 @main.command()
 @click.option("--format", "format_name", type=click.Choice(["GGUF", "SafeTensors", "GGML"]), default="GGUF")
-def model(format_name: str) -> None:
+@click.option(
+    "--embedding", is_flag=True, help="The embedding model: GGUF for llama.cpp, SafeTensors for mistral.rs."
+)
+def model(format_name: str, *, embedding: bool) -> None:
     """Make the scripted model if it is missing and print its path, to serve it yourself."""
     from support.models.script import Script
     from support.models.store import ModelStore
@@ -992,5 +995,9 @@ def model(format_name: str) -> None:
     from support.settings import load_settings
 
     cache: Path = load_settings().settings.acceptance_cache_dir / "models"
+    if embedding and format_name == "GGML":
+        raise click.UsageError("there is no embedding model in the format GGML: choose GGUF or SafeTensors")
     require_model_folder(cache)
-    click.echo(ModelStore(cache).scripted(Script.standard(), format=FORMATS[format_name]).path)
+    models, format = ModelStore(cache), FORMATS[format_name]
+    made = models.embedding(format) if embedding else models.scripted(Script.standard(), format=format)
+    click.echo(made.path)

@@ -113,6 +113,11 @@ class Settings(BaseModel):
         "program and version of the server at TARGET_URL, where it does not state them itself",
         "give for example mistralrs 0.9.2",
     )
+    target_embedding_model: str | None = _setting(
+        None,
+        "an embedding model of the server at TARGET_URL; none: its embeddings are not tested",
+        "give a name that its /v1/models lists",
+    )
     mistralrs_bin: Path | None = _setting(
         None, "the mistral.rs program to test", "give the path of a mistralrs or mistralrs-server program"
     )
@@ -330,6 +335,13 @@ class Settings(BaseModel):
     def _aider_model_name(cls, name: str | None) -> str | None:
         if name is not None and not _AIDER_MODEL.fullmatch(name):
             raise ValueError("it has no provider that is tested, or no name")
+        return name
+
+    @field_validator("target_embedding_model")
+    @classmethod
+    def _name_of_a_model(cls, name: str | None) -> str | None:
+        if name == "":
+            raise ValueError("it is empty")
         return name
 
     @field_validator("target_version")

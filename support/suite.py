@@ -141,7 +141,8 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             return replace(self.ollama_endpoint(backend, model), components=components), backend.process
         if isinstance(self.target, UrlTarget):
             RESPONSIVENESS.require(self.target.url)
-            return url_endpoint(self.target, api, self.settings.api_key), None
+            own = self.settings.target_embedding_model if model == EMBEDDING else None
+            return url_endpoint(self.target, api, self.settings.api_key, model=own), None
         arguments = self.model(model)
         server = self.servers.get(arguments)
         RESPONSIVENESS.require(server.url)

@@ -96,7 +96,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.parity.endpoints.require_same_model(compared)
         target = self.suite.target
         ollama_api = "an Ollama API server" in servers  # each of its checks has a server with its own model
-        suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
+        suite_models = ["the tool-calling model", "the known-distribution model"]
+        if self.suite.settings.target_embedding_model is None:
+            suite_models.append("the embedding model")
         if model in suite_models and isinstance(target, UrlTarget) and not ollama_api:
             raise NotSupported(f"{target.label} has its own models, not {model}")
 

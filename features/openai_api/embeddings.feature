@@ -5,22 +5,27 @@ Feature: Embeddings follow the OpenAI API
   Background:
     Given a server with the embedding model
 
-  @normal @needs.embeddings @needs.command
-  Scenario: Texts are embedded in order, normalised and reproducible
+  @normal @needs.embeddings
+  Scenario: Texts are embedded in order and reproducible
     When the "embeddings of texts" cases of the OpenAI API are run
     Then every case conforms
 
-  @normal @needs.embeddings @needs.command
+  @normal @needs.embeddings
   Scenario: Token ids are embedded and all tokens counted
     When the "embedding token ids and counts" cases of the OpenAI API are run
     Then every case conforms
 
-  @normal @needs.embeddings @needs.command
+  @normal @needs.embeddings
   Scenario: Invalid embedding requests are rejected
     When the "invalid embedding requests" cases of the OpenAI API are run
     Then every case conforms
 
-  @normal @needs.embeddings @needs.command
+  @normal @needs.embeddings
   Scenario: Requests that do not fit the embedding model are rejected
     When the "embedding model mismatches" cases of the OpenAI API are run
+    Then every case conforms
+
+  @normal @needs.embeddings @needs.command
+  Scenario: Embeddings of the suite's model are normalised and exactly counted
+    When the "figures of the embedding model" cases of the OpenAI API are run
     Then every case conforms

@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from gguf import PoolingType
 from safetensors.numpy import load_file, save_file
 
+from support.models.files import ModelFiles
 from support.models.llama import HEAD_SIZE, random_model
-from support.models.writers import WEIGHTS_FILE, write_json, write_safetensors
+from support.models.writers import WEIGHTS_FILE, write, write_json, write_safetensors
 
 MODULES = (
     ("0", "", "sentence_transformers.models.Transformer"),
@@ -21,6 +23,11 @@ MODULES = (
 )
 MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 WIDTH = 128
+
+
+def write_embedding_gguf(files: ModelFiles) -> None:
+    """A GGUF file with the same tokens, width and pooling for llama.cpp, which does not normalise vectors."""
+    write(random_model(WIDTH), files, pooling=PoolingType.MEAN)
 
 
 def write_embedding(directory: Path) -> None:

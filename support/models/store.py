@@ -90,15 +90,20 @@ class ModelStore:
 
         return self._entry(f"random-{millions:g}m-{quantisation.lower()}", "gguf", "", build)
 
-    def embedding(self) -> ModelFiles:
-        """A tiny embedding model: vectors of 128 numbers, of length 1."""
+    def embedding(self, format: Format = "safetensors") -> ModelFiles:
+        """A tiny embedding model: vectors of 128 numbers, of length 1 (GGUF: any length)."""
+        if format == "ggml":
+            raise ValueError("there is no embedding model in the format GGML")
 
         def build(files: ModelFiles) -> None:
-            from support.models.embedding import write_embedding
+            from support.models.embedding import write_embedding, write_embedding_gguf
 
-            write_embedding(files.directory)
+            if format == "gguf":
+                write_embedding_gguf(files)
+            else:
+                write_embedding(files.directory)
 
-        return self._entry("embedding", "safetensors", "", build)
+        return self._entry("embedding", format, "", build)
 
     def _entry(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, PoolingType, TokenType
 from gguf.quants import quantize
 from safetensors.numpy import save_file
 
@@ -56,11 +56,13 @@ def write(
     files: ModelFiles,
     template: str = CHAT_TEMPLATE,
     quantisation: Quantisation = "F16",
+    pooling: PoolingType | None = None,
 ) -> None:
     """Writes a model into an existing directory. template: of the chat, in a GGUF file.
 
-    quantisation: of the matrices in a GGUF file. Raises ValueError for a file name that starts with
-    "Mistral": mistral.rs takes such a GGUF for a Mistral model and refuses it.
+    quantisation: of the matrices in a GGUF file. pooling: how the vectors of the tokens become the one of a
+    text, in a GGUF file of an embedding model. Raises ValueError for a file name that starts with "Mistral":
+    mistral.rs takes such a GGUF for a Mistral model and refuses it.
     """
     if files.file is None:
         write_safetensors(model, files.directory)
@@ -68,12 +70,14 @@ def write(
     if files.file.lower().startswith("mistral"):
         raise ValueError(f"model file name {files.file!r}: must not start with 'Mistral'")
     if files.format == "gguf":
-        _write_gguf(model, files.path, template, quantisation)
+        _write_gguf(model, files.path, template, quantisation, pooling)
     else:
         _write_ggml(model, files.path)
 
 
-def _write_gguf(model: TinyModel, path: Path, template: str, quantisation: Quantisation) -> None:
+def _write_gguf(
+    model: TinyModel, path: Path, template: str, quantisation: Quantisation, pooling: PoolingType | None
+) -> None:
     """A GGUF v3 file: norms in F32 as llama.cpp wants them."""
     kind, file_type = _QUANTISATIONS[quantisation]
     shape, vocabulary = model.shape, model.vocabulary
@@ -90,6 +94,8 @@ def _write_gguf(model: TinyModel, path: Path, template: str, quantisation: Quant
     writer.add_rope_dimension_count(HEAD_SIZE)
     writer.add_rope_freq_base(ROPE_BASE)
     writer.add_vocab_size(len(vocabulary.tokens))
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     plain = len(vocabulary.tokens) - len(SPECIALS)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PRE_TOKENIZER)

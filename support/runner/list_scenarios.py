@@ -123,7 +123,7 @@ def _missing_part(check: Check, requirements: Requirements) -> str | None:
     settings = requirements.settings
     target, unloads = requirements.target, False
     if check.api in NATIVE_APIS:
-        return missing_model(target, check.model)
+        return missing_model(target, check.model, embedding_model=settings.target_embedding_model)
     if settings.ollama_api == "gateway":
         reason, program = missing_model(target, check.model), GATEWAY
         unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(target.program, target.version)

@@ -36,6 +36,7 @@ NEEDS_PROMETHEUS_3, NEEDS_GRAFANA = "needs.prometheus_3", "needs.grafana"
 MONITORING = (PROMETHEUS, ALERTMANAGER)
 METRICS, SECOND_MISTRALRS = "needs.metrics", "needs.second_mistralrs"
 NEEDS_LLAMA_CPP_PYTHON = "needs.llama_cpp_python"
+NEEDS_EMBEDDINGS = "needs.embeddings"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
@@ -55,13 +56,17 @@ def find_target(scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings)
     Raises `TargetError` in one line.
     """
     target = discover(resolved.settings, resolved.origins)
-    needed = any({SCRIPTED_MODEL, NEEDS_OLLAMA_API} & {*scenario.effective_tags} for scenario in scenarios)
-    if not needed or not isinstance(target, UrlTarget):
+    tags = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
+    if not isinstance(target, UrlTarget):
         return target
     # Not at the top: a run that tests a program sends HTTP requests in its workers only.
     from support.models.script import Script
-    from support.servers.served_model import identify_model
+    from support.servers.served_model import identify_model, require_embedding_model
 
+    if NEEDS_EMBEDDINGS in tags and resolved.settings.target_embedding_model is not None:
+        require_embedding_model(target, resolved)
+    if not {SCRIPTED_MODEL, NEEDS_OLLAMA_API} & tags:
+        return target
     return identify_model(target, resolved.settings, Script.standard())
 
 
@@ -170,11 +175,18 @@ class Requirements:
             return unmet
         return (
             missing_ollama(wanted, self.settings, lambda: self._ollama)
+            or self._missing_embedding_model(wanted)
             or self._missing_llama_cpp(wanted)
             or self._missing_command(wanted)
             or self._missing_model(wanted)
             or self._missing_extra(wanted)
         )
+
+    def _missing_embedding_model(self, wanted: Collection[str]) -> str | None:
+        named = self.settings.target_embedding_model is not None
+        if NEEDS_EMBEDDINGS not in wanted or named or not isinstance(self.target, UrlTarget):
+            return None
+        return "requires an embedding model of the server at TARGET_URL; name it by TARGET_EMBEDDING_MODEL"
 
     def _missing_llama_cpp(self, wanted: Collection[str]) -> str | None:
         program = LLAMA_CPP_PYTHON

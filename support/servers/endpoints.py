@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.errors import AcceptanceError, CheckFailed, NotSupported, TargetError
 from support.http.exchange import Exchange
-from support.models.roles import ROLES, SCRIPTED
+from support.models.roles import EMBEDDING, ROLES, SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
@@ -21,7 +21,7 @@ from support.servers.post_mortem import PostMortem, post_mortem
 from support.settings import Settings, compared_program
 
 # What a server needs for one of the suite's models.
-MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
+MODEL_REQUIREMENTS = {EMBEDDING: {"needs.embeddings"}}
 
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic", "metrics")
@@ -54,10 +54,12 @@ class Endpoint:
     surroundings: Callable[[], object] | None = field(default=None, repr=False)
 
 
-def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
-    """A server at a URL."""
+def url_endpoint(
+    target: UrlTarget, api: str, key: str | None = None, *, model: str | None = None
+) -> Endpoint:
+    """A server at a URL. `model`: the name of the model to use, in place of the one that it serves first."""
     components = ((target.program, target.version),)
-    variables = {"model": target.model_name, "id": target.model_id}
+    variables = {"model": model or target.model_name, "id": model or target.model_id}
     # A name that everybody can list is no secret, also where it is a path.
     return Endpoint(
         target.label,
@@ -90,11 +92,15 @@ def started_endpoint(
     )
 
 
-def missing_model(target: Target, role: str) -> str | None:
-    """Why the target is known not to serve a model for this role, or None."""
+def missing_model(target: Target, role: str, *, embedding_model: str | None = None) -> str | None:
+    """Why the target is known not to serve a model for this role, or None.
+
+    `embedding_model`: the name of one that a server at a URL has.
+    """
     if isinstance(target, UrlTarget):
         own = f"{target.label} has its own models, and takes none of the suite's"
-        return None if role == SCRIPTED else own
+        has_one = role == SCRIPTED or (role == EMBEDDING and embedding_model is not None)
+        return None if has_one else own
     return unmet_capability(MODEL_REQUIREMENTS.get(role, set()), target.program, target.version)
 
 

@@ -1,4 +1,4 @@
-"""Which model a server serves: the suite's scripted one, intact or damaged, or another model.
+"""Which models a server serves: the suite's scripted one, intact or damaged, or another; for embeddings.
 
 Scenarios with exact answers are skipped on a server with another model, so nothing that is wrong with a
 server may look like one: it has another model only when it gives a whole answer that resembles no scripted
@@ -14,16 +14,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 
+from support.errors import TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange, NotJson
 from support.models.roles import SCRIPTED
 from support.models.script import Row, Script
+from support.results.redaction import redact
 from support.servers.discovery import DEFAULT_ALIAS, UrlTarget
-from support.settings import Settings, redact_url
+from support.settings import ResolvedSettings, Settings, redact_url, source_of
 from support.units import Json
 
 # Of the answer that shows which model a server has.
 PROBE_TOKENS = 64
+EMBEDDED_TEXT = "comet"
 ANSWER_SECONDS = 30.0
 # Of the words of an answer; a text about the same topic has fewer of them.
 MOST_WORDS = 0.75
@@ -113,6 +116,46 @@ def identify_model(target: UrlTarget, settings: Settings, script: Script) -> Url
     if _first_choice_text(exchange) == row.answer:
         return target
     return _failed(target, f"expected {row.answer!r}", exchange)
+
+
+def require_embedding_model(target: UrlTarget, resolved: ResolvedSettings) -> None:
+    """The server lists the model of `target_embedding_model`, and makes a vector of a text with it.
+
+    Raises `TargetError` in one line.
+    """
+    settings, server = resolved.settings, redact_url(target.url)
+    name = settings.target_embedding_model
+    given = (
+        f"target_embedding_model is {name!r} (from {source_of('target_embedding_model', resolved.origins)})"
+    )
+    if name not in target.models:
+        raise TargetError(
+            f"{given}, which {server} does not list; it lists {', '.join(target.models) or 'none'}"
+        )
+    timeout = settings.seconds(ANSWER_SECONDS)
+    with contextlib.closing(ApiClient(target.url, api_key=settings.api_key, timeout=timeout)) as client:
+        try:
+            exchange = client.post("/v1/embeddings", {"model": name, "input": EMBEDDED_TEXT})
+        except RequestFailed as error:
+            problem = str(error)
+        else:
+            problem = _embedding_problem(exchange)
+    if problem:
+        raise TargetError(
+            f"{given}, but {server} embeds no text with it: {redact(problem)}; name an embedding model"
+        )
+
+
+def _embedding_problem(exchange: Exchange) -> str:
+    """Why a response shows that a model is none for embeddings; empty when it may be one."""
+    if exchange.status != 200:
+        return f"it answered /v1/embeddings with {exchange.in_short}"
+    try:
+        first = exchange.json()["data"][0]["embedding"][0]
+    except (NotJson, LookupError, TypeError):
+        # The checks find out what is wrong with it.
+        return ""
+    return "there is a vector for each token, not one for the text" if isinstance(first, list) else ""
 
 
 def other_ollama_answer(url: str, name: str, settings: Settings, script: Script) -> str | None:

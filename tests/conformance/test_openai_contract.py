@@ -266,6 +266,7 @@ def vectors(*entries: tuple[int, list[float]]) -> ParsedResponse:
 
 def test_vectors_are_of_one_size_in_the_order_of_the_inputs() -> None:
     CONTRACTS["embeddings"].check(vectors((0, [1.0]), (1, [-1.0])))
+    CONTRACTS["embeddings"].check(vectors((0, [2.0, 2.0])))
     refused(
         "embeddings",
         vectors((1, [1.0]), (0, [1.0])),
@@ -277,6 +278,9 @@ def test_vectors_are_of_one_size_in_the_order_of_the_inputs() -> None:
 
 def test_vectors_have_length_one() -> None:
     unit_length([{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}])
+    refused(
+        "normalised embeddings", vectors((0, [0.0, 2.0])), "invariants", "vector 0 has length 2.0000, not 1"
+    )
     with pytest.raises(ValueError, match="length 2"):
         unit_length([{"data": [{"index": 0, "embedding": [0.0, 2.0]}]}])
 

@@ -6,9 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader, PoolingType
 
 from support.models import verification
 from support.models.broken import CORRUPTIONS, Corruption, corruption, write_broken
+from support.models.embedding import WIDTH
 from support.models.files import FORMATS, Format, ModelFiles, build_once, is_complete
 from support.models.llama import random_model
 from support.models.script import ScriptError
@@ -52,6 +54,17 @@ def test_script_format_and_context_each_have_an_entry(unproved: ModelStore) -> N
         unproved.embedding().directory,
     }
     assert len(entries) == 6
+
+
+def test_the_embedding_model_as_gguf_states_its_pooling(unproved: ModelStore) -> None:
+    reader = GGUFReader(unproved.embedding("gguf").path)
+    pooling = reader.get_field("llama.pooling_type")
+    assert pooling is not None and pooling.contents() == PoolingType.MEAN
+    width = reader.get_field("llama.embedding_length")
+    assert width is not None and width.contents() == WIDTH
+    assert GGUFReader(unproved.categorical().path).get_field("llama.pooling_type") is None
+    with pytest.raises(ValueError, match="no embedding model in the format GGML"):
+        unproved.embedding("ggml")
 
 
 def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(

@@ -513,6 +513,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         ("needs.scripted_model", URL, None),
         ("needs.scripted_model", OTHER, "'Hello.*serve what `acceptance model` prints"),
         ("needs.own_model", COMMAND, "set TEST_MODEL_PATH"),
+        ("needs.embeddings", COMMAND, None),
+        ("needs.embeddings", URL, "name it by TARGET_EMBEDDING_MODEL"),
         ("needs.subcommands", COMMAND, None),
         ("needs.subcommands", LEGACY, "mistralrs 0.7 or newer"),
         ("blocker", OTHER, None),
@@ -524,6 +526,11 @@ def test_a_scenario_runs_or_says_what_it_needs(
     reason = Requirements(settings, target).missing(["smoke", tag])
     assert (reason is None) is (words is None)
     assert words is None or re.search(words, str(reason))
+
+
+def test_a_named_embedding_model_at_a_url_is_tested(settings: Settings) -> None:
+    named = settings.model_copy(update={"target_embedding_model": "theirs"})
+    assert Requirements(named, URL).missing(["needs.embeddings"]) is None
 
 
 GATEWAY_URL, OLLAMA_URL = "http://127.0.0.1:2", "http://127.0.0.1:3"

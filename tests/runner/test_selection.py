@@ -122,6 +122,9 @@ def test_a_list_predicts_the_skips_of_a_run(
     listed = capsys.readouterr().out
     assert "messages: checked when the run starts" in listed
     assert "0 would be skipped for an unmet need, 4 with a need that is checked when the run starts" in listed
+    named = "--define=target_embedding_model=vectors"
+    list_features(["--define=target_url=http://127.0.0.1:1", named, "features/openai_api/embeddings.feature"])
+    assert "5 scenarios selected, 1 would be skipped for an unmet need" in capsys.readouterr().out
     list_features(["--define=acceptance_scope=openai_api", *defines, "features/parity"])
     assert re.search(r"(\d+) scenarios selected, 0 .*, \1 out of scope$", capsys.readouterr().out)
 

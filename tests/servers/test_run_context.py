@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.servers.discovery import CommandTarget
+from support.models.roles import EMBEDDING, SCRIPTED
+from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import OllamaBackends
 from support.servers.pool import Pool, ServerPool
 from support.settings import ResolvedSettings, Settings
@@ -21,6 +23,16 @@ def context(tmp_path: Path) -> RunContext:
     settings = Settings(acceptance_cache_dir=tmp_path / "cache")
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
     return RunContext(ResolvedSettings(settings, {}), target)
+
+
+def test_embeddings_of_a_url_are_made_with_the_named_model(tmp_path: Path) -> None:
+    settings = Settings(acceptance_cache_dir=tmp_path / "cache", target_embedding_model="vectors")
+    target = UrlTarget("http://127.0.0.1:1", ("chat", "vectors"), "a test")
+    with closing(RunContext(ResolvedSettings(settings, {}), target)) as run:
+        names = {
+            model: run.endpoint("openai", model)[0].variables["model"] for model in (SCRIPTED, EMBEDDING)
+        }
+    assert names == {SCRIPTED: "chat", EMBEDDING: "vectors"}
 
 
 class Resource:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from support.errors import TargetError
 from support.models.script import Script
+from support.runner.requirements import find_target
 from support.servers.discovery import UrlTarget
-from support.servers.served_model import identify_model, is_scripted_name
-from support.settings import Settings
+from support.servers.served_model import identify_model, is_scripted_name, require_embedding_model
+from support.settings import ResolvedSettings, Settings
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 Serve = Callable[[Reply], TinyServer]
@@ -107,3 +111,61 @@ def test_a_gateway_gets_the_file_of_the_one_scripted_model() -> None:
     assert not replace(target, models=("default", "one", "two")).has_only_the_scripted_model
     other = replace(target, other_answer="Hello!")
     assert not other.has_only_the_scripted_model and "'Hello!'" in str(other.other_model_reason)
+
+
+def embedding(vector: object) -> Reply:
+    return json_reply({"object": "list", "data": [{"index": 0, "embedding": vector}]})
+
+
+def require(server: TinyServer, name: str = "vectors") -> None:
+    target = UrlTarget(server.url, ("chat", "vectors"), "set")
+    settings = Settings(target_embedding_model=name, acceptance_time_factor=1)
+    require_embedding_model(target, ResolvedSettings(settings, {"target_embedding_model": "-D"}))
+
+
+@pytest.mark.parametrize(
+    "given", [embedding([0.5, 2.0]), embedding([]), embedding("AAAAPw=="), reply(b"<html>")]
+)
+def test_what_the_checks_judge_does_not_end_the_run(serve: Serve, given: Reply) -> None:
+    server = serve(given)
+    require(server)
+    assert json.loads(server.requests[-1].partition(b"\r\n\r\n")[2])["model"] == "vectors"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (json_reply({"error": "none"}, "500 Internal Server Error"), "it answered /v1/embeddings with "),
+        (json_reply({"error": "none"}, "404 Not Found"), "it answered /v1/embeddings with "),
+        (embedding([[0.5], [2.0]]), "there is a vector for each token, not one for the text"),
+        (silence, "did not answer within 1 s"),
+    ],
+)
+def test_a_model_that_is_none_for_embeddings_is_one_line(serve: Serve, given: Reply, problem: str) -> None:
+    server = serve(given)
+    with pytest.raises(TargetError) as caught:
+        require(server)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"target_embedding_model is 'vectors' (from -D), but {server.url} embeds no text")
+    assert problem in line and line.endswith("; name an embedding model")
+
+
+def test_an_embedding_model_that_is_not_listed_is_one_line(serve: Serve) -> None:
+    server = serve(embedding([0.5]))
+    with pytest.raises(TargetError) as caught:
+        require(server, "vector")
+    listed = f"{server.url} does not list; it lists chat, vectors"
+    assert str(caught.value) == f"target_embedding_model is 'vector' (from -D), which {listed}"
+
+
+def test_a_run_without_embeddings_does_not_need_their_model(serve: Serve) -> None:
+    server = serve(json_reply({"data": [{"id": "chat"}]}))
+    settings = Settings(target_url=server.url, target_embedding_model="vectors")
+    resolved = ResolvedSettings(settings, {})
+
+    def scenario(*tags: str) -> Any:
+        return SimpleNamespace(effective_tags=tags)
+
+    assert isinstance(find_target([scenario("normal")], resolved), UrlTarget)
+    with pytest.raises(TargetError, match=r"^target_embedding_model is 'vectors' .* it lists chat$"):
+        find_target([scenario("normal"), scenario("needs.embeddings")], resolved)

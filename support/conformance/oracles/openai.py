@@ -384,7 +384,7 @@ def usage_once_last(chunks: Sequence[Json]) -> None:
 
 
 def unit_length(answers: Sequence[Json]) -> None:
-    """Every vector has length 1, as OpenAI's have."""
+    """Every vector has length 1, as OpenAI's have. Another model need not normalise its vectors."""
     require_unit_length((entry["embedding"] for entry in answers[0]["data"]), UNIT_SLACK)
 
 
@@ -405,7 +405,8 @@ CONTRACTS = {
     # The package's type for text has no chunk without a finish reason.
     "text stream": Contract(TextChunk, None, _ANSWER, _STREAM),
     "models": Contract(Models, _OfficialModels, _EXTRA["models"]),
-    "embeddings": Contract(Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
+    "embeddings": Contract(Embeddings, CreateEmbeddingResponse),
+    "normalised embeddings": Contract(Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
     "encoded embeddings": Contract(EncodedEmbeddings),
     "error": Contract(ErrorBody, extra_fields_allowed=_EXTRA["error"]),
 }
@@ -491,7 +492,7 @@ OPENAI = Api(
     normalize=normalize,
     streams_end_with_done=True,
     health_case_for={
-        "embedding": "openai.embeddings.vector.normalized",
+        "embedding": "openai.embeddings.vector.returned",
         "categorical": "openai.sampling.answer.valid",
     },
 )
