@@ -386,10 +386,8 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
 @click.option(
     "--each",
     type=click.IntRange(0),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="With --blind: so many changes of each kind and field of a check; 0: all.",
+    help="With --blind: so many changes of each kind and field of a check (default: 1); 0: all.",
 )
 @click.option("--check", "checks", multiple=True, metavar="PATTERN", help="With --blind: only these checks.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
@@ -400,7 +398,7 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     target: str | None,
     jobs: int,
     reports_dir: Path | None,
-    each: int,
+    each: int | None,
     checks: tuple[str, ...],
     repeat: int,
     *,
@@ -426,16 +424,19 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     from support.runner import selection
     from support.settings import load_settings
 
+    if blind and (ids or capabilities or every > 1 or repeat > 1 or narrow or only_list):
+        raise SettingsError(
+            "prove: --blind has no --fault, --capability, --every, --repeat, --narrow or --list; "
+            "choose with --check"
+        )
+    if checks and not blind:
+        raise SettingsError("prove: --check is for --blind; choose faults with --fault")
+    if each is not None and not blind:
+        raise SettingsError("prove: --each is for --blind; --every has the faults in fewer exchanges")
     if only_list:
         for fault in chosen(ids, capabilities):
             click.echo(f"{fault.id}  ({fault.capability}, {fault.means})  {fault.does}")
         return
-    if blind and (ids or capabilities or every > 1 or repeat > 1 or narrow):
-        raise SettingsError(
-            "prove: --blind has no --fault, --capability, --every, --repeat or --narrow; choose with --check"
-        )
-    if checks and not blind:
-        raise SettingsError("prove: --check is for --blind; choose faults with --fault")
     chosen(ids, capabilities)
     _exit_at_signals()
     settings = _by_name(defines)
@@ -447,7 +448,8 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     if blind:
         from support.fault_injection.blind_command import prove_blind
 
-        sys.exit(prove_blind(resolved, reports, checks=checks, each=each, jobs=jobs, show=click.echo))
+        number = 1 if each is None else each
+        sys.exit(prove_blind(resolved, reports, checks=checks, each=number, jobs=jobs, show=click.echo))
     command = ProveCommand(
         resolved,
         defines,

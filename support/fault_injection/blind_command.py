@@ -11,7 +11,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from support.errors import EXIT_FAILED, EXIT_PASSED, NothingSelected
+from support.conformance.case_table import check_ids
+from support.errors import EXIT_FAILED, EXIT_PASSED, NothingSelected, SettingsError
 from support.fault_injection.blind_mutations import id_of
 from support.fault_injection.blind_recordings import APIS, LeftOut, record_checks
 from support.fault_injection.blind_report import BlindReport, load_explanations
@@ -36,8 +37,15 @@ def prove_blind(
 ) -> int:
     """The exit code. `checks`: patterns of ids, all without any; `each`: so many mutations, 0 for all.
 
-    The report goes to `folder`, the judging to `jobs` processes.
+    The report goes to `folder`, the judging to `jobs` processes. Raises `SettingsError` for a pattern that
+    fits no check.
     """
+    for pattern in checks:
+        if not any(_is_selected(name, [pattern]) for name in check_ids() if name.partition(".")[0] in APIS):
+            raise SettingsError(
+                f"prove: --check {pattern} fits no check whose responses can be changed; "
+                "`acceptance run --list` lists all cases"
+            )
     explanations = load_explanations()
     started = time.monotonic()
     target = discover(resolved.settings, resolved.origins)

@@ -70,8 +70,12 @@ def test_a_recording_can_be_sent_to_another_process() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("prove --blind --fault x", "--blind has no --fault, --capability, --every, --repeat or --narrow; "),
+        ("prove --blind --fault x", "--blind has no --fault, --capability, --every, --repeat, --narrow or --list; "),
+        ("prove --blind --list", "--narrow or --list; choose with --check"),
         ("prove --check openai.*", "--check is for --blind"),
+        ("prove --each 2 --list", "--each is for --blind"),
+        ("prove --blind --check openai.nothing.*", "--check openai.nothing.* fits no check whose responses "),
+        ("prove --blind --check performance.*", "--check performance.* fits no check whose responses "),
         ("prove --blind --each -1", "'--each': -1 is not in the range"),
     ],
 )
