@@ -110,7 +110,7 @@ def _certificate(resolved: ResolvedSettings, runs: Sequence[RecomputedRun]) -> J
         "made": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "decision": "GO" if all(report["decision"] == "GO" for report in reports) else "NO-GO",
         "subject": last["subject"],
-        "runs": [_run_facts(report) for report in reports],
+        "runs": [run_facts(report) for report in reports],
         "program": program_of(last),
         "models": models_of(last, resolved.settings),
         "suite": suite_facts(),
@@ -119,7 +119,7 @@ def _certificate(resolved: ResolvedSettings, runs: Sequence[RecomputedRun]) -> J
     }
 
 
-def _run_facts(report: JsonObject) -> JsonObject:
+def run_facts(report: JsonObject) -> JsonObject:
     """What a run decided, how it was started, and its settings."""
     facts = report["environment"]
     prefix = "setting "

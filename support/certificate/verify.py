@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.certificate.certify import CERTIFICATE, FORMAT, RUN_FACTS, RUNS
+from support.certificate.certify import CERTIFICATE, FORMAT, RUNS, run_facts
 from support.certificate.manifest import NAME, check_manifest, read
 from support.certificate.recomputation import RecomputedRun, recompute
 from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError
@@ -89,13 +89,16 @@ def _contradiction(certificate: JsonObject, runs: Sequence[RecomputedRun]) -> st
     for number, (facts, run) in enumerate(zip(certificate["runs"], runs, strict=True), 1):
         if run.differences:
             return f"run {number}: {run.differences[0]}"
-        if missing := [name for name in RUN_FACTS if name not in facts]:
+        if not isinstance(run.report.get("environment"), dict):
+            return f"run {number} has no environment in its report"
+        known = run_facts(run.report)
+        if missing := [name for name in known if name not in facts]:
             return f"run {number} has no {missing[0]} in {CERTIFICATE}"
         if certificate["subject"] != run.report["subject"]:
             return f"the subject is {certificate['subject']}, by run {number} {run.report['subject']}"
-        for name, value in facts.items():
-            if name in run.report and run.report[name] != value:
-                return f"run {number}: {name} is {value!r:.80}, in its report {run.report[name]!r:.80}"
+        for name, value in known.items():
+            if facts[name] != value:
+                return f"run {number}: {name} is {facts[name]!r:.80}, in its report {value!r:.80}"
     decision = "GO" if runs and all(run.report["decision"] == "GO" for run in runs) else "NO-GO"
     if certificate["decision"] != decision:
         return f"the decision is {certificate['decision']}, by the runs {decision}"

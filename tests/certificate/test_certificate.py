@@ -167,6 +167,36 @@ def test_a_certificate_that_does_not_describe_its_runs_is_found(
     assert _problem(tmp_path / "made").endswith(problem)
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            {"command": "acceptance run"},
+            "run 1: command is 'acceptance run', in its report 'acceptance run api'",
+        ),
+        ({"settings": {}}, "run 1: settings is {}, in its report {'acceptance_gate': 'release (--gate)'}"),
+    ],
+)
+def test_a_command_or_setting_that_the_run_did_not_have_is_found(
+    certificate: Path, change: dict[str, object], problem: str
+) -> None:
+    file = certificate / "certificate.json"
+    document = json.loads(file.read_text())
+    document["runs"][0] |= change
+    file.write_text(json.dumps(document))
+    write_manifest(certificate)
+    assert verify(certificate).problem == problem
+
+
+def test_a_report_without_an_environment_is_found(certificate: Path) -> None:
+    file = certificate / "runs" / "1" / "report.json"
+    report = json.loads(file.read_text())
+    del report["environment"]
+    file.write_text(json.dumps(report))
+    write_manifest(certificate)
+    assert verify(certificate).problem == "run 1 has no environment in its report"
+
+
 def test_what_a_link_leads_to_is_not_certified(tmp_path: Path, resolved: ResolvedSettings) -> None:
     reports = write_reports(tmp_path / "reports", GOOD)
     (tmp_path / "private").write_text("private")
