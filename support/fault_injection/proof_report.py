@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.fault_injection.catalogue import HARMLESS
+from support.fault_injection.catalogue import HARMLESS, faults
 from support.fault_injection.proof import (
     Detection,
     FaultResult,
@@ -100,6 +100,7 @@ def write_proof(proof: Proof, folder: Path) -> list[Path]:
         "command": proof.command,
         "every": proof.every,
         "seconds": round(proof.seconds, 1),
+        "catalogue": len(faults()),
         "injected": len(proof.injected),
         "detected": len(proof.detected),
         "detected_by_expected": sum(r.detection == Detection.EXPECTED for r in proof.injected),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.results.outcome import Evidence
 from support.results.safe_text import counted
+from support.units import JsonObject
 from support.user_files import problem_of, read_regular_file
 
 # Below the folder of reports: what `acceptance prove` leaves, for programs and for people.
@@ -19,16 +20,9 @@ def injected_faults(reports: Path) -> str:
     """How many were injected, detected and missed, the false alarms, the target and the date: one line."""
     try:
         found = json.loads(read_regular_file(reports / FOLDER / DOCUMENT))
-        variants = counted(found["harmless"], "harmless variant")
-        alarms = counted(len(found["false_alarms"]), "false alarm")
-        missed = f", not detected: {', '.join(found['missed'])}" if found["missed"] else ""
-        bound = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
-        every = found.get("every", 1)
-        rate = f", each in 1 of {every} exchanges," if every > 1 else ""
-        suite = found.get("suite", "an older suite")
         return (
-            f"{found['detected']} of {found['injected']}{rate} detected ({bound}){missed};"
-            f" {alarms} in {variants}; {found['target']}, by {suite}, {found['date']}"
+            f"{_detected(found)}; {_alarms(found)};"
+            f" {found['target']}, by {found.get('suite', 'an older suite')}, {found['date']}"
         )
     except FileNotFoundError:
         return NOT_MEASURED
@@ -36,6 +30,25 @@ def injected_faults(reports: Path) -> str:
         return f"not known: {DOCUMENT} cannot be read ({problem_of(error)})"
     except (ValueError, LookupError, TypeError):
         return f"not known: {DOCUMENT} is damaged"
+
+
+def _detected(found: JsonObject) -> str:
+    if not found["injected"]:
+        return "no fault was injected"
+    bound = f"at least {found['lower_bound']:.1%} of such faults, 95 % confidence"
+    every = found.get("every", 1)
+    rate = f", each in 1 of {every} exchanges," if every > 1 else ""
+    missed = f", not detected: {', '.join(found['missed'])}" if found["missed"] else ""
+    # A part was chosen, or the target cannot show some.
+    all_faults = found["catalogue"] if "catalogue" in found else found["injected"]
+    part = f"; the catalogue has {counted(all_faults, 'fault')}" if all_faults > found["injected"] else ""
+    return f"{found['detected']} of {found['injected']}{rate} detected ({bound}){missed}{part}"
+
+
+def _alarms(found: JsonObject) -> str:
+    alarms = counted(len(found["false_alarms"]), "false alarm")
+    variants = counted(found["harmless"], "harmless variant")
+    return f"{alarms} in {variants}" if found["harmless"] else "no harmless variant was tried"
 
 
 def fault_pages(reports: Path) -> list[Evidence]:

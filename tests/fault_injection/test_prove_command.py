@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fault_injection import catalogue
 from support.programs.process import CompletedCommand, run_command
 from tests.timeouts import PATIENCE
 
@@ -29,6 +30,7 @@ def test_three_faults_and_a_harmless_variant_on_the_reference_server(tmp_path: P
     assert "3 of 3 faults detected, 3 by the expected check: at least 36.8% of such faults" in done.stdout
     proof = json.loads((tmp_path / "proof.json").read_text(encoding="utf-8"))
     assert [fault["verdict"] for fault in proof["faults"]] == ["detected"] * 3
+    assert (proof["injected"], proof["catalogue"]) == (3, len(catalogue.faults()))
     assert {fault["by"][0] for fault in proof["faults"]} == {
         '"mistralrs -V" prints name and semantic version',
         "openai.chat.answer.single_choice",

@@ -47,6 +47,17 @@ def test_what_was_missed_is_named(tmp_path: Path) -> None:
     assert page.data == b"# Injected faults\n"
 
 
+def test_a_part_of_the_catalogue_is_named_as_such(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps({**FOUND, "catalogue": 310, "harmless": 0}))
+    line = injected_faults(tmp_path)
+    assert "openai.stream.no_done; the catalogue has 310 faults; no harmless variant was tried; " in line
+
+
+def test_of_harmless_variants_alone_no_rate_is_claimed(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps({**FOUND, "injected": 0, "detected": 0, "missed": [], "lower_bound": 0.0}))
+    assert injected_faults(tmp_path).startswith("no fault was injected; 0 false alarms in 20 harmless ")
+
+
 def test_what_an_older_suite_has_left_has_no_version(tmp_path: Path) -> None:
     write(tmp_path, json.dumps({name: value for name, value in FOUND.items() if name != "suite"}))
     assert "mistralrs 0.8.1, by an older suite, " in injected_faults(tmp_path)
