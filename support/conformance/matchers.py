@@ -89,7 +89,9 @@ class Expectation(Matchers):
             value = jmespath.search(self.path, document)
         except (JMESPathError, TypeError) as error:
             # A comparison of a text with a number is a TypeError.
-            return f"{self.path}: {str(error).splitlines()[0]}"
+            return (
+                f"{self.path}: expected {Matchers.__str__(self)}, got no value: {str(error).splitlines()[0]}"
+            )
         fault = self.mismatch(value)
         return None if fault is None else f"{self.path}: {fault}"
 

@@ -86,7 +86,8 @@ def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None
     if outcome.exit_code != exit_code:
         raise CheckFailed(f"expected exit code {exit_code}, got {outcome.exit_code}\n{outcome.describe()}")
     if outcome.seconds > limit:
-        raise CheckFailed(f"expected the program to exit within {limit} s\n{outcome.describe()}")
+        took = f"it took {outcome.seconds:.2f} s"
+        raise CheckFailed(f"expected the program to exit within {limit} s, {took}\n{outcome.describe()}")
 
 
 def listed_commands(outcome: CompletedCommand) -> list[str]:
@@ -119,7 +120,8 @@ def check_version(outcome: CompletedCommand, target: CommandTarget) -> None:
     """Exactly one line: the program's name and a version of three numbers (semver.org)."""
     line = rf"{target.program} \d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?\n"
     if not re.fullmatch(line, outcome.stdout):
-        raise CheckFailed(f"expected one line `{target.program} X.Y.Z`\n{outcome.describe()}")
+        expected = f"expected one line `{target.program} X.Y.Z` on standard output"
+        raise CheckFailed(f"{expected}, got {outcome.stdout!r:.100}\n{outcome.describe()}")
 
 
 def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:

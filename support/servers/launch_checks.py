@@ -55,7 +55,8 @@ def check_failed(result: LaunchResult, exit_code: int, limit: float) -> None:
     # The same panic is one cause, whatever the model was.
     panic = failure if PANIC in failure.log else None
     if failure.exit_code != exit_code:
-        raise CheckFailed(f"expected exit code {exit_code}, got {failure.exit_code}.\n{failure}") from panic
+        found = f"got {failure.exit_code} after {result.seconds:.1f} s"
+        raise CheckFailed(f"expected exit code {exit_code}, {found}.\n{failure}") from panic
     if panic is not None:
         raise CheckFailed(f"expected an error, got a crash.\n{failure}") from panic
     if result.seconds > limit:

@@ -159,16 +159,18 @@ class Chat:
             self._begin_turn("")
         self._lines = self.session.screen.line_feeds
         self.session.write(KEYS[key], KEY_SECONDS * self._patience)
-        return self.finish_turn()
+        return self.finish_turn(key)
 
     def await_text(self, text: str) -> None:
         """Wait until the current answer begins with this text."""
         self._wait(f"an answer that begins with {text!r}", lambda: self._written.startswith(text))
 
-    def finish_turn(self) -> Turn:
-        """Wait for the prompt after what was entered, or for the end of the program."""
+    def finish_turn(self, key: str = "") -> Turn:
+        """Wait for the prompt after what was entered and this key, or for the end of the program."""
         typed = self._typed or ""
-        self._wait(f"the prompt after {typed[:60]!r}", lambda: self.prompted or self.session.eof)
+        entered = " and ".join(filter(None, (f"{typed[:60]!r}" if typed or not key else "", key)))
+        awaited = f"the prompt or the end of the program after {entered}"
+        self._wait(awaited, lambda: self.prompted or self.session.eof)
         pieces = sum(not part.typed for part in self.session.traffic[self._reads :])
         messages = tuple(self._messages) if self._expects_answer else ()
         turn = Turn(typed, self._written, messages, pieces)

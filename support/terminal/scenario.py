@@ -263,7 +263,8 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
             # An engine that has crashed before answers nothing: then its crash is why.
             crashes = [] if CRASH.search(turn.output) else self.crashes()
             output = "\n".join([visible(turn.output), *crashes])
-            raise CheckFailed(f"expected the answer {expected!r} to {turn.typed!r}, the output is:\n{output}")
+            found = f"got {turn.answer!r}; the output is:\n{output}"
+            raise CheckFailed(f"expected the answer {expected!r} to {turn.typed!r}, {found}")
 
     def require_chunks(self, least: int) -> None:
         """The text of the answer arrived in at least so many chunks.

@@ -57,7 +57,7 @@ def fails(check: Callable[[], object], words: str) -> None:
             "crashed: panicked at src/main.rs:1:2: no such",
         ),
         ({"stdout": "Traceback (most recent call last):"}, "crashed"),
-        ({"seconds": 2.5}, "expected the program to exit within 2"),
+        ({"seconds": 2.5}, "expected the program to exit within 2 s, it took 2.50 s\n"),
     ],
 )
 def test_a_command_ends_as_expected_or_is_described(change: dict[str, object], words: str) -> None:
@@ -100,7 +100,7 @@ def test_a_version_line_is_accepted(text: str) -> None:
 def test_another_version_line_is_refused(text: str) -> None:
     fails(
         lambda: cli_checks.check_version(replace(GOOD, stdout=text), TARGET),
-        "expected one line `mistralrs X.Y.Z`",
+        f"expected one line `mistralrs X.Y.Z` on standard output, got {text!r}",
     )
 
 
@@ -253,6 +253,7 @@ def test_memory_stays_below_its_limit() -> None:
         (LaunchResult(FakeServer(""), None, 1.0), "the server is ready"),
         (attempted(exit_code=101), "got 101"),
         (attempted(exit_code=None), "got None"),
+        (attempted(exit_code=-9, seconds=60), "expected exit code 1, got -9 after 60.0 s.\n"),
         (attempted(log="thread 'main' panicked at x\n"), "got a crash"),
         (attempted(seconds=11), "within 10 s, took 11.0 s"),
     ],

@@ -78,7 +78,7 @@ def test_a_crash_that_was_scrolled_out_is_part_of_the_failure(
     assert "panicked" not in terminal.chat.shown
     terminal.send_line("Tell me about the lighthouse")
     with pytest.raises(
-        SeveralFailures, match=r"(?s)the output is:.*panicked at .*must have a model metadata"
+        SeveralFailures, match=r"(?s), got '> '; the output is:.*panicked at .*must have a model metadata"
     ):
         terminal.require_scripted()
     (crash,) = terminal.crashes()
