@@ -70,7 +70,10 @@ def test_a_recording_can_be_sent_to_another_process() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("prove --blind --fault x", "--blind has no --fault, --capability, --every, --repeat, --narrow or --list; "),
+        (
+            "prove --blind --fault x",
+            "--blind has no --fault, --capability, --every, --repeat, --narrow or --list; ",
+        ),
         ("prove --blind --list", "--narrow or --list; choose with --check"),
         ("prove --check openai.*", "--check is for --blind"),
         ("prove --each 2 --list", "--each is for --blind"),

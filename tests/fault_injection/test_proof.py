@@ -227,10 +227,75 @@ def test_every_toxic_of_toxiproxy_has_faults_of_the_catalogue() -> None:
         assert {*re.findall(r"`([^`]*)`", ids)} <= catalogue.catalogue().keys()
 
 
+def test_no_two_faults_are_the_same_one() -> None:
+    """One that is there twice makes the rate of the detected ones look safer than it is."""
+    found: dict[str, list[str]] = {}
+    for fault in faults():
+        changes = (fault.http, fault.command, fault.settings, fault.programs, fault.stands_for, fault.process)
+        found.setdefault(f"{fault.server} {changes} {fault.expected}", []).append(fault.id)
+    assert not [ids for ids in found.values() if len(ids) > 1]
+
+
 def test_no_two_faults_are_described_alike() -> None:
     sentences = [(fault.capability, fault.does) for fault in faults()]
     assert len(sentences) == len({*sentences})
     assert all(fault.does.endswith(".") for fault in faults())
+
+
+# What checks report about other faults than those of the catalogue: none of its patterns may match one.
+OTHER_CAUSES = (
+    "",
+    "Timed out after 30 s",
+    "expected 200, got 503",
+    'status: expected 200, got 503: \'{"error":{"message":"the model is being loaded","code":0}}\'',
+    "status: expected 400 or 422, got 503: 'no healthy upstream'",
+    "status: expected 404, got 503: 'no healthy upstream'",
+    "transport: POST http://127.0.0.1:1/v1/chat/completions: no connection (No route to host)",
+    "framing: expected application/json, got application/octet-stream",
+    "JSON: GET http://127.0.0.1:1/api/tags: expected JSON: Expecting value: line 1 column 1; got 'oops'",
+    "contract: models.0.size: Input should be a valid integer, got 'large'",
+    "official type: service_tier: Input should be 'auto' or 'default', got 'gold'",
+    "expectation: choices[0].message.content: expected is 'The comet comes back.', got '???'",
+    "expectation: message.content: expected matches '^The comet', got '???'",
+    "expectation: response: expected is 'The comet comes back.', got '???'",
+    "expectation: text: expected is 'The comet comes back.', got '???'",
+    "repetition: seconds was 3, then 4",
+    "expected the answer of /v1/chat/completions 'A glacier moves.', got '???'\nanswer: 200 '{}'",
+    "expected the answer 'A glacier moves.' to 'Tell me about the glacier', got '???'; the output is:\n???",
+    "12 of 32 users got a wrong answer:\n  harbour: got '???', expected 'The harbour has room.'",
+    "expected exit code 0, got 127\n--- stderr\nerror while loading shared libraries: libgomp.so.1",
+    "expected the program to exit within 2.0 s\n$ mistralrs serve --help [exit 0 after 2.55 s]",
+    "the first prompt: not seen within 30.0 s; it is still running; the screen: (blank)",
+    "the file story.md has no commit; expected one edit",
+    "expected status 200\nanswer: 503 text/plain ''\nrepeat: curl http://127.0.0.1:1/mcp -H 'accept: */*' "
+    """--data-binary '{"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {"name": "chat"}}'""",
+)
+
+
+def test_a_pattern_matches_no_failure_of_another_cause() -> None:
+    """A wider one counts a fault as detected that its message does not name."""
+    wide = {
+        fault.id: text for fault in faults() for text in OTHER_CAUSES if re.search(fault.message, text, re.S)
+    }
+    assert not wide
+
+
+# Faults with one effect on what the check sees.
+SAME_EFFECT = (
+    {"openai.stream.no_finish_reason", "openai.stream.finish_reason_null"},
+    {"openai.stream.no_done", "openai.time.first_stream_only"},
+    {"openai.time.begins_late", "openai.time.comes_and_goes"},
+    {"openai.transport.timeout", "openai.transport.down"},
+    {"ollama.counts.plus_one", "ollama.limits.one_more"},
+)
+
+
+def test_two_faults_of_a_check_have_two_patterns() -> None:
+    found: dict[tuple[str, str], set[str]] = {}
+    for fault in faults():
+        for name in fault.expected:
+            found.setdefault((name, fault.message), set()).add(fault.id)
+    assert not [ids for ids in found.values() if len(ids) > 1 and ids not in SAME_EFFECT]
 
 
 @pytest.mark.parametrize(
