@@ -146,7 +146,7 @@ class FaultProxy:
         if does.get("gzip") and "gzip" in request.headers.get("accept-encoding", ""):
             headers["content-encoding"] = "gzip"
             parts = _one(gzip.compress(b"".join([part async for part in parts])))
-        response = web.StreamResponse(status=does.get("status", answer.status), headers=headers)
+        response = _Response(status=does.get("status", answer.status), headers=headers)
         if does.get("closes"):
             response.force_close()
         if does.get("how") == "down":
@@ -207,6 +207,16 @@ class FaultProxy:
                 yield event
         for event in stream.finish():
             yield event
+
+
+class _Response(web.StreamResponse):
+    """With the headers of the server only: aiohttp adds its name, the date and a content type."""
+
+    async def _prepare_headers(self) -> None:
+        own = {name.lower() for name in self.headers}
+        await super()._prepare_headers()
+        for name in {"content-type", "date", "server"} - own:
+            self.headers.popall(name, None)
 
 
 class _Answer:

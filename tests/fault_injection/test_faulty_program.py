@@ -34,6 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *_): pass
     def do_GET(self): self.send("application/json", b'{"status":"OK"}')
+    def do_DELETE(self):
+        self.wfile.write(b"HTTP/1.1 404 Not Found\\r\\ncontent-length: 0\\r\\n\\r\\n")
     def do_POST(self):
         print(self.requestline, flush=True)
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -123,6 +125,13 @@ def test_without_a_fault_it_is_the_server(served: Served, tmp_path: Path) -> Non
     port = server.url.rpartition(":")[2]
     assert f"listening on http://127.0.0.1:{port}" in server.log
     assert not list(tmp_path.glob(f"*{NOTES}"))
+
+
+def test_it_adds_no_header(served: Served) -> None:
+    with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+        answer = client.delete(f"{served().url}/none")
+    # The framing is that of the connection.
+    assert (answer.status_code, list(answer.headers)) == (404, ["transfer-encoding"])
 
 
 @pytest.mark.parametrize(
