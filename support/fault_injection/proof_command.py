@@ -115,15 +115,12 @@ class ProveCommand:
                 run_all(self._runs_without(faults, folder, title), jobs, self._take_without)
                 if options.until_first_failure:
                     run_all(self._counting_runs(faults, folder), jobs, self._take_without)
+            self._require_shown([fault for fault in selected if fault.id in ids])
             results, runs = self._run_faults(selected, folder)
             if options.until_first_failure:
                 results |= self._of_all_checks(results, runs, folder)
             if not options.narrow:
                 results |= self._widen([r for r in results.values() if r.needs_others], folder)
-        if ids and (missing := [r for r in results.values() if r.detection == Detection.NOT_APPLICABLE]):
-            raise TargetError(
-                f"{missing[0].fault.id} cannot be shown on {self._target.label}: {missing[0].message}"
-            )
         proof = Proof(
             list(results.values()),
             self._target.label,
@@ -151,6 +148,12 @@ class ProveCommand:
                     f"{fault.id} is a fault of a program, and the target is a server at a URL; "
                     "give --target the path of a program"
                 )
+
+    def _require_shown(self, named: Sequence[CatalogueFault]) -> None:
+        """Before any is injected: the verdicts about the others would be lost."""
+        for fault in named:
+            if (result := self._not_shown(fault)) is not None:
+                raise TargetError(f"{fault.id} cannot be shown on {self._target.label}: {result.message}")
 
     def _runs_without(
         self, selected: Sequence[CatalogueFault], folder: Path, name: str

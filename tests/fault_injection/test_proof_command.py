@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError
+from support.errors import EXIT_FAILED, EXIT_PASSED, SettingsError, TargetError
 from support.fault_injection import proof_command
 from support.fault_injection.catalogue import CatalogueFault
 from support.fault_injection.fault_notes import APPLIED
@@ -70,7 +70,7 @@ class Proving:
             monkeypatch.setattr(proof_command, name, stand_in)
 
     def prove(
-        self, judge: Callable[[SuiteRun], RunResult], **options: Any
+        self, judge: Callable[[SuiteRun], RunResult], ids: Sequence[str] = (), **options: Any
     ) -> tuple[int, list[dict[str, Any]]]:
         """The exit code, and the faults in `proof.json`."""
         self._judge = judge
@@ -82,7 +82,7 @@ class Proving:
             main=print,
             print_line=lambda _: None,
         )
-        code = command.prove([], [], ProofOptions(**options), "acceptance prove")
+        code = command.prove(ids, [], ProofOptions(**options), "acceptance prove")
         return code, json.loads((self._folder / "proof" / "proof.json").read_text())["faults"]
 
     def _run_all(
@@ -228,6 +228,23 @@ def test_a_fault_that_the_target_cannot_show_is_not_run(
     _, (fault,) = proving.prove(lambda run: result(run, expected="known_issue"))
     assert fault["verdict"] == "not applicable"
     assert list(proving.runs) == ["without a fault, checks 0"]
+
+
+def test_a_named_fault_that_the_target_cannot_show_ends_the_command_before_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(FAULT, id="another.fault", checks=(OTHER,))
+    proving = Proving(tmp_path, monkeypatch, [other, FAULT])
+
+    def judge(_: SuiteRun) -> RunResult:
+        messages = {EXPECTED: "it is known", OTHER: ""}
+        return RunResult(0, {EXPECTED: "known_issue", OTHER: "passed"}, messages)
+
+    with pytest.raises(TargetError, match=r"a\.fault cannot be shown on mistralrs 0\.9\.5: .* it is known"):
+        proving.prove(judge, ids=["a.fault", "another.fault"])
+    assert list(proving.runs) == ["without a fault, checks 0"]
+    # Of a capability, or all: it is a row of the table.
+    assert proving.prove(judge, ids=["another.fault"])[1][1]["verdict"] == "not applicable"
 
 
 def test_a_variant_is_repeated_and_a_fault_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
