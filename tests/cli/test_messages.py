@@ -163,6 +163,18 @@ def test_a_list_that_cannot_be_written_is_one_line(places: Path, monkeypatch: py
     )
 
 
+def test_the_embedding_model_is_made_in_the_formats_that_it_has(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCEPTANCE_CACHE_DIR", str(places / "cache"))
+    made = CliRunner().invoke(main, ["model", "--embedding"])
+    assert made.exit_code == 0 and Path(made.output.strip()).read_bytes().startswith(b"GGUF")
+    folder = CliRunner().invoke(main, ["model", "--embedding", "--format", "SafeTensors"])
+    assert (Path(folder.output.strip()) / "modules.json").is_file()
+    refused = line_of("model", "--embedding", "--format", "GGML")
+    assert "there is no embedding model in the format GGML: choose GGUF or SafeTensors" in refused
+
+
 @pytest.mark.parametrize("command", ["model", "get smollm2"])
 def test_a_cache_that_cannot_be_created_is_one_line(
     places: Path, monkeypatch: pytest.MonkeyPatch, command: str

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from support.errors import NotSupported
 from support.models.roles import EMBEDDING, SCRIPTED
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import OllamaBackends
 from support.servers.pool import Pool, ServerPool
 from support.settings import ResolvedSettings, Settings
 from support.suite import RunContext
+from support.world import World
 
 
 def context(tmp_path: Path) -> RunContext:
@@ -32,7 +34,12 @@ def test_embeddings_of_a_url_are_made_with_the_named_model(tmp_path: Path) -> No
         names = {
             model: run.endpoint("openai", model)[0].variables["model"] for model in (SCRIPTED, EMBEDDING)
         }
+        World(run, tmp_path).require_model(("a server",), "the embedding model")
     assert names == {SCRIPTED: "chat", EMBEDDING: "vectors"}
+    unnamed = ResolvedSettings(settings.model_copy(update={"target_embedding_model": None}), {})
+    reason = "has its own models, not the embedding model"
+    with closing(RunContext(unnamed, target)) as run, pytest.raises(NotSupported, match=reason):
+        World(run, tmp_path).require_model(("a server",), "the embedding model")
 
 
 class Resource:

@@ -485,12 +485,13 @@ CONTRACTS = {
     "progress stream": Contract(Progress, ollama.ProgressResponse, invariants=(success_last,)),
     "failing stream": Contract(ProgressOrError, invariants=(error_last,)),
     "error": Contract(ErrorBody),
-    # Its half of the OpenAI API.
+    # Its half of the OpenAI API. It normalises the vectors of all models.
     **{
         f"OpenAI {name}": replace(
             both, extra_fields_allowed=both.extra_fields_allowed | _EXTRA["OpenAI chat"]
         )
         for name, both in openai.CONTRACTS.items()
+        if name != "embeddings"
     },
     "OpenAI model": Contract(openai.ModelCard, OpenAiModel),
 }
