@@ -164,14 +164,21 @@ def of_all_checks(fault: CatalogueFault, result: RunResult) -> FaultResult:
     )
 
 
-def applicable(fault: CatalogueFault, healthy: RunResult) -> str:
-    """Why the fault shows nothing on this target: what has to detect it does not pass without; or empty."""
+def without_fault(fault: CatalogueFault, healthy: RunResult) -> FaultResult | None:
+    """The verdict where what has to detect it does not pass without the fault either; else None.
+
+    A known issue, or what the target lacks: the fault shows nothing there. A failure, or a check that was not
+    judged, such as one on a busy machine, is no reason to leave the fault out of the rate."""
     for name in (*fault.expected, *fault.recovers):
         verdict = healthy.verdicts.get(name, "not run")
         if verdict != "passed":
             reason = _short(healthy.messages.get(name, ""))
-            return f"{name} is {verdict} without the fault" + (f": {reason}" if reason else "")
-    return ""
+            message = f"{name} is {verdict} without the fault" + (f": {reason}" if reason else "")
+            lacks = verdict in ("known_issue", "unsupported", "skipped")
+            return FaultResult(
+                fault, Detection.NOT_APPLICABLE if lacks else Detection.HARNESS, message=message
+            )
+    return None
 
 
 def classify(fault: CatalogueFault, result: RunResult) -> FaultResult:

@@ -18,17 +18,18 @@ from support.fault_injection.proof import (
     FaultResult,
     Proof,
     RunResult,
-    applicable,
     classify,
     of_all_checks,
     repeated,
     widened,
+    without_fault,
 )
 from support.fault_injection.proof_report import result_line, summary_lines, write_proof
 from support.fault_injection.proof_runs import (
     FaultyTarget,
     SuiteRun,
     of_capability,
+    of_capability_until_failure,
     own_programs,
     run_all,
     selection,
@@ -219,7 +220,7 @@ class ProveCommand:
             others = [other for other in catalogue().values() if other.capability == fault.selects]
             return selection(dict.fromkeys(name for other in others for name in other.checks), ())
         if self._options.until_first_failure:
-            return [*of_capability(fault.capability), "--fail-fast"]
+            return of_capability_until_failure(fault)
         return selection((*fault.checks, *fault.recovers), fault.scenarios, whole=self._options.every > 1)
 
     def _of_all_checks(
@@ -276,13 +277,11 @@ class ProveCommand:
 
     def _not_shown(self, fault: CatalogueFault) -> FaultResult | None:
         """The verdict about a fault that the target cannot show; None for the others."""
-        reason = ""
         if fault.command and isinstance(self._target, UrlTarget):
             reason = "the target is a server at a URL, not a program"
-        elif fault.capability != HARMLESS:
-            reason = applicable(fault, self._healthy)
-        if reason:
             return FaultResult(fault, Detection.NOT_APPLICABLE, message=reason)
+        if fault.capability != HARMLESS and (result := without_fault(fault, self._healthy)):
+            return result
         if self._options.until_first_failure:
             return unreached(fault, self._by_name[counting_id(fault)])
         return None

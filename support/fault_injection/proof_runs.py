@@ -17,7 +17,7 @@ from support.fault_injection.faulty_program import Plan, write_program
 from support.fault_injection.proof import RunResult
 from support.fault_injection.suite_process import NO_FAULT, ProcessFault, SuiteProcess
 from support.programs.launcher import LaunchedProgram, launch, log_matches
-from support.runner.checks_of_scenarios import FEATURES, titles_of_groups
+from support.runner.checks_of_scenarios import FEATURES, files_of_titles, titles_of_groups
 from support.runner.selection import ANY_SPEED
 from support.servers.bundled_gateway import PROGRAM as GATEWAY_PROGRAM
 from support.servers.discovery import CommandTarget, Target
@@ -133,6 +133,20 @@ def selection_of(names: Iterable[str]) -> list[str]:
 def of_capability(name: str) -> list[str]:
     """The options that select what the suite checks of a capability, without `@slow`."""
     return [f"{FEATURES}/{name}"]
+
+
+def of_capability_until_failure(fault: CatalogueFault) -> list[str]:
+    """The same, the features of what has to detect it first, until the first failure."""
+    files = _files_of_titles()
+    expected = {files[title] for title in (*titles_of_checks(fault.checks), *fault.scenarios)}
+    folder = f"{FEATURES}/{fault.capability}/"
+    found = dict.fromkeys(file for file in files.values() if file.startswith(folder))
+    return [*sorted(found, key=lambda file: file not in expected), "--fail-fast"]
+
+
+@cache
+def _files_of_titles() -> dict[str, str]:
+    return files_of_titles()
 
 
 @cache

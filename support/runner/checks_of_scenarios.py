@@ -132,6 +132,15 @@ def titles_of_groups() -> dict[tuple[str, str], str]:
     return {key: title for key, title in found if key is not None}
 
 
+def files_of_titles() -> dict[str, str]:
+    """The feature file of each scenario, by title, in the order of a run."""
+    return {
+        str(scenario.name): str(feature.filename)
+        for feature in all_features()
+        for scenario in feature.walk_scenarios()
+    }
+
+
 def titles_of_checks(ids: Sequence[str]) -> list[str]:
     """The titles of the scenarios that run these checks; raises `SettingsError` for an unknown id."""
     require_checks(ids, "--case")

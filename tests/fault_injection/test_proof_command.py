@@ -156,7 +156,14 @@ def test_a_rare_fault_is_detected_by_the_first_failure_of_its_capability(
 
     _, (fault,) = proving.prove(judge, every=5)
     assert fault["verdict"] == expected
-    assert proving.runs["a.fault"].endswith(" features/openai_api --fail-fast")
+    *paths, option = proving.runs["a.fault"].partition(" features/")[2].split()
+    # That of the expected check first.
+    assert (paths[0], paths[1], option) == (
+        "openai_api/chat_requests.feature",
+        "features/openai_api/anthropic_messages.feature",
+        "--fail-fast",
+    )
+    assert len(paths) == len(list(Path("features/openai_api").glob("*.feature")))
     assert ("a.fault, all" in proving.runs) == (again is not None)
 
 
