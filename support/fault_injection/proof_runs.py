@@ -18,6 +18,7 @@ from support.fault_injection.proof import RunResult
 from support.fault_injection.suite_process import NO_FAULT, ProcessFault, SuiteProcess
 from support.programs.launcher import LaunchedProgram, launch, log_matches
 from support.runner.checks_of_scenarios import FEATURES, files_of_titles, titles_of_groups
+from support.runner.entry_point import settings_of
 from support.runner.selection import ANY_SPEED
 from support.servers.bundled_gateway import PROGRAM as GATEWAY_PROGRAM
 from support.servers.discovery import CommandTarget, Target
@@ -146,6 +147,8 @@ def of_capability_until_failure(fault: CatalogueFault) -> list[str]:
 
 @cache
 def _files_of_titles() -> dict[str, str]:
+    # With the configuration of behave, which has the form of titles.
+    settings_of([])
     return files_of_titles()
 
 

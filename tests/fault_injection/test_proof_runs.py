@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from support.fault_injection.catalogue import CatalogueFault
+from support.fault_injection.catalogue import CatalogueFault, catalogue
+from support.fault_injection.fault_rates import at_rate
 from support.fault_injection.faulty_program import Plan
-from support.fault_injection.proof_runs import FaultyTarget
+from support.fault_injection.proof_runs import FaultyTarget, of_capability_until_failure, titles_of_checks
 from support.programs.install import InstalledProgram
 from support.programs.prometheus import MonitoringProgram
 from support.servers.bundled_gateway import PROGRAM
@@ -48,3 +50,14 @@ def test_a_fault_of_prometheus_is_in_front_of_prometheus_only(
     assert not Plan.read(tmp_path / "mistralrs.json").http
     at_url = FaultyTarget(UrlTarget("http://127.0.0.1:9", (), "a test"), Settings(), [])
     assert at_url.front(fault) == Plan(url="http://127.0.0.1:9")
+
+
+def test_a_rare_fault_gets_the_features_of_its_expected_checks_first() -> None:
+    for fault in at_rate(catalogue().values(), 5):
+        *files, option = of_capability_until_failure(fault)
+        assert option == "--fail-fast"
+        assert sorted(files) == sorted(map(str, Path(f"features/{fault.capability}").glob("*.feature")))
+        text = Path(files[0]).read_text(encoding="utf-8")
+        titles = [*titles_of_checks(fault.checks), *fault.scenarios]
+        # The title of an outline has the name of a column.
+        assert any(re.search(re.sub(r'"\w+"', '"[^"]+"', re.escape(title)), text) for title in titles)
