@@ -98,19 +98,24 @@ def _rename(document: Json, change: Change) -> None:
         container[change["to"]] = container.pop(key)
 
 
+def _sequences(document: Json, path: str) -> list[tuple[Json, Any]]:
+    """The texts and lists at the path: one that may be there is null in other answers."""
+    return [(c, k) for c, k in _existing(document, path) if isinstance(c[k], str | list)]
+
+
 def _reverse(document: Json, change: Change) -> None:
-    for container, key in _existing(document, change["reverse"]):
+    for container, key in _sequences(document, change["reverse"]):
         container[key] = container[key][::-1]
 
 
 def _repeat(document: Json, change: Change) -> None:
-    for container, key in _existing(document, change["repeat"]):
+    for container, key in _sequences(document, change["repeat"]):
         container[key] = container[key] * int(change["times"])
 
 
 def _keep(document: Json, change: Change) -> None:
     """The first (or, if negative, the last) so many members of a list or characters of a text."""
-    for container, key in _existing(document, change["keep"]):
+    for container, key in _sequences(document, change["keep"]):
         number = int(change["number"])
         container[key] = container[key][:number] if number >= 0 else container[key][number:]
 

@@ -48,6 +48,15 @@ def test_what_a_document_lacks_is_left_alone(path: str) -> None:
     assert document == ANSWER
 
 
+@pytest.mark.parametrize(
+    "change", [{"reverse": "calls"}, {"keep": "calls", "number": 1}, {"repeat": "calls", "times": 2}]
+)
+def test_a_null_in_place_of_a_list_is_left_alone(change: dict[str, Any]) -> None:
+    document = {"calls": None}
+    apply(document, change)
+    assert document == {"calls": None}
+
+
 def event(text: str) -> bytes:
     return b'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % text.encode()
 
