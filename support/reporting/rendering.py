@@ -113,9 +113,15 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
 
 
 def decision_banner(
-    records: Sequence[Record], verdict: RunVerdict, moment: str, pages: Mapping[str, str], evidence: str = ""
+    records: Sequence[Record],
+    verdict: RunVerdict,
+    moment: str,
+    pages: Mapping[str, str],
+    evidence: str = "",
+    *,
+    injected_faults: str = "",
 ) -> str:
-    """HTML with the decision, its first causes and the counts.
+    """HTML with the decision, its first causes and the counts, and which injected faults were detected.
 
     Linked are `pages` (file -> title), and the folder `evidence` beside the page, where there is one.
     """
@@ -127,6 +133,7 @@ def decision_banner(
         moment=moment,
         pages=pages,
         evidence=evidence,
+        injected_faults=injected_faults,
     )
 
 

@@ -358,6 +358,7 @@ class RunReports:
                     self._moment,
                     titles,
                     evidence.FOLDER if "Evidence" in self._made else "",
+                    injected_faults=self._facts[fault_evidence.TITLE],
                 ),
                 pages=self._pages,
             )

@@ -123,6 +123,11 @@ def test_the_banner_has_the_decision_its_reason_the_counts_and_the_pages() -> No
         assert text in banner
 
 
+def test_the_banner_has_which_injected_faults_were_detected() -> None:
+    banner = decision_banner(RECORDS, VERDICT, "today", {}, injected_faults="9 of <9> detected")
+    assert "<p>Injected faults: 9 of &lt;9&gt; detected.</p>" in banner
+
+
 def test_the_banner_is_read_whole_and_the_page_scrolls_once() -> None:
     banner = decision_banner(RECORDS, VERDICT, "today", {})
     assert "evidence/" not in banner, "there is none"
