@@ -153,7 +153,9 @@ class ProveCommand:
     def _require_shown(self, named: Sequence[CatalogueFault]) -> None:
         """Before any is injected: the verdicts about the others would be lost."""
         for fault in named:
-            if (result := self._not_shown(fault)) is not None:
+            result = self._not_shown(fault)
+            # One that is too rare, or whose check failed without it, has a verdict.
+            if result is not None and result.detection == Detection.NOT_APPLICABLE:
                 raise TargetError(f"{fault.id} cannot be shown on {self._target.label}: {result.message}")
 
     def _runs_without(
@@ -238,7 +240,9 @@ class ProveCommand:
     def _run_without(self, names: set[str], folder: Path) -> None:
         """Those of them that were not run yet, without a fault."""
         if unknown := sorted(names - self._healthy.verdicts.keys()):
-            run = self._run(None, folder, _WITHOUT, selection_of(unknown))
+            # Each run has a folder of its own.
+            title = f"{_WITHOUT}, again" if _WITHOUT in self._by_name else _WITHOUT
+            run = self._run(None, folder, title, selection_of(unknown))
             run_all(iter([run]), self._jobs, self._take_without)
 
     def _widen(self, undetected: Sequence[FaultResult], folder: Path) -> dict[str, FaultResult]:

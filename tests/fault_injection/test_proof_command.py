@@ -195,6 +195,23 @@ def test_a_fault_that_no_exchange_would_have_is_not_run(
     assert proving.runs[COUNTED].endswith(" features/openai_api")
 
 
+def test_a_named_fault_that_is_too_rare_has_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreached = replace(FAULT, id="another.fault")
+    proving = Proving(tmp_path, monkeypatch, [unreached])
+    _, (fault,) = proving.prove(result, ids=["another.fault"], every=20)
+    assert fault["verdict"] == "not injected"
+
+
+def test_a_named_fault_whose_check_fails_without_it_has_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+    code, (fault,) = proving.prove(lambda run: result(run, expected="failed"), ids=["a.fault"])
+    assert (code, fault["verdict"]) == (EXIT_FAILED, "harness broken")
+
+
 def test_where_not_all_was_counted_each_fault_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proving = Proving(tmp_path, monkeypatch, [replace(FAULT, id="another.fault")])
     proving.prove(lambda run: replace(result(run), is_whole=run.name != COUNTED), every=20)
