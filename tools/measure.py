@@ -13,6 +13,7 @@ distributed  a load from two workers beside the same load from one process
 tools    the same load by guidellm and aiperf, installed on first use (6.5 GB, 15 minutes)
 power    what a comparison of two servers finds of differences that one of them was given (15 minutes)
 package  from the wheel and empty caches to verdicts on a server at a URL, by uvx
+natural  defects of the real servers that are found without the list of known issues (10 minutes)
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
 
@@ -51,6 +52,7 @@ from tools.load_calibration import load
 from tools.load_tools import load_tools
 from tools.measured_targets import targets
 from tools.model_sizes import sizes
+from tools.natural_faults import natural
 from tools.package_start import package
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -308,6 +310,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "tools": load_tools,
     "power": power,
     "package": package,
+    "natural": natural,
     "fresh": fresh,
 }
 

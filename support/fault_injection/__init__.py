@@ -7,12 +7,14 @@ fault_rates      faults in each N-th exchange only, and which of them the reques
 fault_proxy      a reverse proxy that applies faults to the exchanges that they are for
 faulty_command   runs a command that does not serve, with other input, output or end
 faulty_program   a program that stands for a server's program: the real one with a fault in front of it
+gpu_record       faults of the record of GPUs, which the suite's exporter has
 http_fault       one fault of the exchanges of a server, as data
 json_changes     changes of one JSON document
 proof            the verdict about each fault, and the bounds of the rates
 proof_command    `acceptance prove`
 proof_report     what `acceptance prove` prints and leaves
 proof_runs       runs the suite once for each fault
+stand_in_gpu     NVML and nvidia-smi of a machine without a GPU
 suite_process    a run of the suite in a process that is forked from this one
 blind_command    `acceptance prove --blind`
 blind_mutations  mechanical changes of a recorded response

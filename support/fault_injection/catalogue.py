@@ -17,12 +17,12 @@ from typing import Any
 from support.errors import SettingsError
 from support.fault_injection.faulty_program import COMMAND_KEYS
 from support.fault_injection.http_fault import unknown_words
-from support.fault_injection.suite_process import NO_FAULT, ProcessFault
+from support.fault_injection.suite_process import GPU_KEYS, NO_FAULT, ProcessFault
 from support.name_registry import unknown
 
 FOLDER = Path(__file__).with_name("catalogue")
 HARMLESS, HARNESS = "harmless", "harness"
-MEANS = ("http", "transport", "program", "reference_server", "harness")
+MEANS = ("http", "transport", "program", "reference_server", "exporter", "harness")
 SERVERS = ("target", "ollama_api")
 _KEYS = {
     *(
@@ -190,6 +190,8 @@ def _require_whole(fault: CatalogueFault) -> None:
 
 
 def _process(name: str, changes: Mapping[str, Any]) -> ProcessFault:
+    if unknown := changes.get("gpu", {}).keys() - GPU_KEYS:
+        raise CatalogueError(f"{name}: unknown key in process: gpu.{min(unknown)}")
     try:
         return ProcessFault(**changes)
     except TypeError:

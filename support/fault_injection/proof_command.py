@@ -35,7 +35,7 @@ from support.fault_injection.proof_runs import (
     selection,
     selection_of,
 )
-from support.fault_injection.suite_process import NO_FAULT, import_suite
+from support.fault_injection.suite_process import NO_FAULT, ProcessFault, import_suite
 from support.programs.run_directory import temp_prefix
 from support.reporting.files import prepare_folder
 from support.servers.discovery import UrlTarget, discover
@@ -121,7 +121,7 @@ class ProveCommand:
             if options.until_first_failure:
                 results |= self._of_all_checks(results, runs, folder)
             if not options.narrow:
-                results |= self._widen([r for r in results.values() if r.needs_others], folder)
+                results |= self._widen([r for r in results.values() if self._needs_others(r)], folder)
         proof = Proof(
             list(results.values()),
             self._target.label,
@@ -163,6 +163,13 @@ class ProveCommand:
     ) -> Iterator[SuiteRun]:
         """What has to detect the faults, without a fault."""
         proper = [fault for fault in selected if fault.capability != HARMLESS]
+        gpu = [fault for fault in proper if fault.process.gpu is not None]
+        if gpu:
+            # Without a GPU these checks pass on a stand-in only.
+            unchanged = replace(gpu[0], process=ProcessFault(gpu={}))
+            checks = list(dict.fromkeys(check for fault in gpu for check in fault.checks))
+            yield self._run(unchanged, folder, f"{name}, GPU", selection(checks, ()))
+        proper = [fault for fault in proper if fault.process.gpu is None]
         checks = list(dict.fromkeys(name for f in proper for name in (*f.checks, *f.recovers)))
         scenarios = list(dict.fromkeys(name for f in proper for name in f.scenarios))
         parts = [checks[at : at + CHECKS_PER_RUN] for at in range(0, len(checks), CHECKS_PER_RUN)]
@@ -236,6 +243,11 @@ class ProveCommand:
             # The first failure has ended the run.
             found[key] = replace(verdict, all_others=verdict.all_others and not run.failed())
         return found
+
+    def _needs_others(self, result: FaultResult) -> bool:
+        """Whether all checks are run: a rare fault has had them, until a failure that it has caused."""
+        is_red = self._options.until_first_failure and result.detection == Detection.UNNAMED
+        return result.needs_others and not is_red
 
     def _run_without(self, names: set[str], folder: Path) -> None:
         """Those of them that were not run yet, without a fault."""

@@ -55,6 +55,12 @@ def bounds(proof: Proof) -> list[str]:
             f"{detected} of {injected} faults{rate} detected, {expected} by the expected check: "
             f"at least {lower_bound(detected, injected):.1%} of such faults (95 % confidence)"
         )
+    if injected and proof.every > 1:
+        unnamed = sum(result.detection == Detection.UNNAMED for result in proof.injected)
+        lines.append(
+            f"{detected + unnamed} of {injected} runs with such a fault are red, {unnamed} of them with a "
+            "message of another check, which the pattern of the fault is not for"
+        )
     if proof.harmless:
         wrong, tried = len(proof.false_alarms), len(proof.harmless)
         alarms, runs = sum(r.alarms for r in proof.harmless), sum(r.runs for r in proof.harmless)

@@ -17,11 +17,14 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from support.errors import EXIT_HARNESS
 from support.programs.process import child_preexec, kill_tree, managed, process_tree, wait_until_exited
 from support.programs.run_directory import remove_folders_of
 
+# Of the record of a GPU (`gpu_record`).
+GPU_KEYS = frozenset({"missing", "metric", "times", "plus", "first"})
 # What most runs import sooner or later.
 _PACKAGES = ("runner", "reporting", "results", "conformance", "conformance.oracles", "chat", "servers")
 _MODULES = ("support.world", "support.suite", "openai.types.chat", "ollama", "rich", "jinja2")
@@ -51,11 +54,13 @@ class ProcessFault:
 
     `file_bytes`: no file can be longer, as on a full disk; the error is EFBIG instead of ENOSPC.
     `clock_step`: seconds by which the wall clock of this process is set, each half second.
-    `webhook_port`: Alertmanager sends notifications to this port of loopback, not to the suite's receiver."""
+    `webhook_port`: Alertmanager sends notifications to this port of loopback, not to the suite's receiver.
+    `gpu`: what is wrong in the record of GPUs (`gpu_record`); empty: nothing is."""
 
     file_bytes: int = 0
     clock_step: float = 0.0
     webhook_port: int = 0
+    gpu: Mapping[str, Any] | None = None
 
     def begin(self) -> None:
         """In this process, and those that it starts; the clock only here."""
@@ -70,6 +75,10 @@ class ProcessFault:
             from support.monitoring.webhook import WebhookReceiver
 
             type.__setattr__(WebhookReceiver, "url", property(lambda _: self._webhook))
+        if self.gpu is not None:
+            from support.fault_injection import gpu_record
+
+            gpu_record.begin(self.gpu)
 
     @property
     def _webhook(self) -> str:

@@ -89,7 +89,7 @@ def process_registry(pid: Callable[[], int | None]) -> CollectorRegistry:
     registry.register(_ProcessByPsutil(pid, whole=sys.platform != "linux"))
     nvml = loaded_nvml()
     if nvml is not None:
-        registry.register(_GpuCollector(nvml))
+        registry.register(GpuCollector(nvml))
     return registry
 
 
@@ -133,7 +133,7 @@ class _ProcessByPsutil(Collector):
             return
 
 
-class _GpuCollector(Collector):
+class GpuCollector(Collector):
     """NVIDIA GPUs. A figure that a GPU does not have is left out.
 
     Source: https://docs.nvidia.com/deploy/nvml-api/

@@ -342,6 +342,7 @@ def test_an_unknown_name_is_one_line(ids: list[str], capabilities: list[str], me
         ({"http": {}}, "changes nothing"),
         ({"does": ""}, "no does"),
         ({"process": {"disk": 1}}, "unknown key in process: disk"),
+        ({"process": {"gpu": {"volts": 1}}}, "unknown key in process: gpu.volts"),
         ({"on": {"not_header": ["accept"]}}, "unknown key not_header"),
         ({"http": {"state": 500}}, "unknown key state"),
         ({"http": {"jitter": 0.1}}, "jitter without delay"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,78 +19,29 @@ from prometheus_client import generate_latest
 
 from support.conformance.case_table import checks_of
 from support.conformance.sequence import run_sequence
+from support.fault_injection.catalogue import catalogue
+from support.fault_injection.stand_in_gpu import GIB, Gpu, StandInNvml
+from support.fault_injection.suite_process import ProcessFault
 from support.http.client import ApiClient
 from support.monitoring import gpu_utilization, process_metrics, resource_use
 from support.monitoring.process_metrics import process_registry
 from support.monitoring.prometheus_pair import ScrapeTarget
 from support.monitoring.session import EXPORTER_JOB, MonitoringSession
-from support.programs.process import CompletedCommand
 from support.servers.endpoints import Endpoint
 
 URL = "http://127.0.0.1:9"
-GIB = 2**30
 FIGURES, UTILIZATION = "monitoring.resources.gpu", "monitoring.resources.gpu_utilization"
 Change = Callable[[str], str]
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """What a GPU has at the moment. `percent`: its utilisation."""
-
-    used: int
-    percent: int
-    celsius: int
-    watts: int
-    total: int = 80 * GIB
-
-    @property
-    def columns(self) -> Mapping[str, float]:
-        """Of nvidia-smi."""
-        return {
-            "memory.total": self.total / 2**20,
-            "memory.used": self.used / 2**20,
-            "temperature.gpu": self.celsius,
-            "power.draw": self.watts,
-            "utilization.gpu": self.percent,
-        }
-
-
-class StandInMachine:
+class StandInMachine(StandInNvml):
     """Two GPUs, the first of which the server uses; their driver and nvidia-smi."""
-
-    NVMLError = LookupError
-    NVML_TEMPERATURE_GPU = 0
 
     def __init__(self) -> None:
         self.gpus = [Gpu(1 * GIB, 3, 35, 60), Gpu(20 * GIB, 40, 75, 500)]
 
     def load_model(self) -> None:
         self.gpus[0] = Gpu(10 * GIB, 3, 45, 100)
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - of NVML
-        return len(self.gpus)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 - of NVML
-        return index
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Gpu:  # noqa: N802 - of NVML
-        return self.gpus[handle]
-
-    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802 - of NVML
-        return SimpleNamespace(gpu=self.gpus[handle].percent)
-
-    def nvmlDeviceGetTemperature(self, handle: int, _: int) -> int:  # noqa: N802 - of NVML
-        return self.gpus[handle].celsius
-
-    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802 - of NVML
-        return 1000 * self.gpus[handle].watts
-
-    def nvidia_smi(self, command: Sequence[str], *, within: float) -> CompletedCommand:
-        assert command[0] == "nvidia-smi" and "--id=0" in command and within > 0
-        query = next(word for word in command if word.startswith("--query-gpu="))
-        columns = query.partition("=")[2].split(",")
-        row = ", ".join(f"{self.gpus[0].columns[name]:g}" for name in columns)
-        return CompletedCommand((), 0, f"{row}\n", "", 0.1)
 
 
 class StandInSession(MonitoringSession):
@@ -252,6 +203,30 @@ def test_a_wrong_record_fails_its_check(
     found = outcome(change, check, machine)
     assert not found.passed
     assert re.search(finding, found.reason), found.reason
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, fault in catalogue().items() if fault.process.gpu is not None]
+)
+def test_each_fault_of_the_catalogue_fails_its_check(
+    machine: StandInMachine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # `begin` changes the class for the rest of the process: here until the end of the test.
+    monkeypatch.setattr(process_metrics.GpuCollector, "collect", process_metrics.GpuCollector.collect)
+    fault = catalogue()[name]
+    fault.process.begin()
+    found = outcome(str, fault.checks[0], machine)
+    assert not found.passed
+    assert fault.names_problem(found.reason), found.reason
+
+
+def test_a_stand_in_without_a_fault_passes(machine: StandInMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_metrics.GpuCollector, "collect", process_metrics.GpuCollector.collect)
+    monkeypatch.setattr(process_metrics, "loaded_nvml", lambda: None)
+    ProcessFault(gpu={}).begin()
+    for check in (FIGURES, UTILIZATION):
+        found = outcome(str, check, machine)
+        assert found.passed, found.reason
 
 
 def test_a_gpu_of_another_index_by_nvidia_smi_is_found(
