@@ -206,9 +206,12 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def find_uv() -> str | None:
-    """UV, the one on the PATH, or the one that tools/setup.py has fetched."""
-    own = Path(__file__).parents[2] / ".cache" / "uv" / SCRIPTS_FOLDER / f"uv{EXECUTABLE_SUFFIX}"
-    return os.environ.get("UV") or shutil.which("uv") or (str(own) if own.is_file() else None)
+    """UV, the one on the PATH, that of this environment, or the one that tools/setup.py has fetched."""
+    name = f"uv{EXECUTABLE_SUFFIX}"
+    installed = Path(sys.executable).with_name(name)
+    own = Path(__file__).parents[2] / ".cache" / "uv" / SCRIPTS_FOLDER / name
+    found = (str(path) for path in (installed, own) if path.is_file())
+    return os.environ.get("UV") or shutil.which("uv") or next(found, None)
 
 
 def require_uv(name: str) -> str:
@@ -216,7 +219,8 @@ def require_uv(name: str) -> str:
     uv = find_uv()
     if uv is None:
         raise ProgramUnavailable(
-            f"{name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
+            f"{name}: uv is not found: `python3 tools/setup.py` fetches it in a checkout; else "
+            "`pip install uv` beside the suite, or set UV to its path"
         )
     return uv
 

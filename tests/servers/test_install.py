@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs.install import install
+from support.programs.install import EXECUTABLE_SUFFIX, find_uv, install
 from tests.timeouts import PATIENCE
 
 PYTHON = (sys.executable, "-ISc")
@@ -46,3 +46,15 @@ def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProgramUnavailable, match=r"It could not be had: .*No such file"):
         install("It could not be had", [tmp_path / "missing"], timeout=PATIENCE)
+
+
+def test_uv_of_the_environment_is_found_without_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pip install uv` beside the package is enough; its environment is seldom on the PATH."""
+    uv = tmp_path / f"uv{EXECUTABLE_SUFFIX}"
+    uv.touch()
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert find_uv() == str(uv)

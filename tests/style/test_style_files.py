@@ -20,6 +20,7 @@ REGISTRIES = {
 }
 TOP_LEVEL = {
     ".ci",
+    ".dockerignore",
     ".github",
     ".gitignore",
     "Makefile",

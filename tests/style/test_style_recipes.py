@@ -32,6 +32,45 @@ def test_the_script_is_one_of_a_posix_shell() -> None:
     assert done.returncode == 0
 
 
+def test_the_reusable_workflow_passes_its_inputs_to_the_action() -> None:
+    """`repository` and `ref` are those of the suite: a default from the context would be the caller's."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/judge.yml").read_text(encoding="utf-8"))
+    # YAML 1.1 reads `on` as true.
+    inputs = workflow[True]["workflow_call"]["inputs"]
+    (step,) = (
+        step for step in workflow["jobs"]["judge"]["steps"] if "with" in step and "target" in step["with"]
+    )
+    assert set(step["with"]) == set(inputs) - {"runs-on", "repository", "ref"}
+    assert set(step["with"]) >= {"target", "suites", "gate", "accepted"}
+    assert set(step["with"]) <= set(action["inputs"])
+    assert inputs["repository"]["required"] is True
+    assert "default" not in inputs["repository"]
+
+
+def test_the_user_of_a_container_writes_the_reports() -> None:
+    """Docker makes a missing folder of a mount for root."""
+    compose = yaml.safe_load((ROOT / "docs/ci/compose.yaml").read_text(encoding="utf-8"))
+    judge = compose["services"]["judge"]
+    assert "./reports:/reports" in judge["volumes"]
+    assert judge["user"] == "root"
+
+
+def test_an_image_has_no_environment_of_the_checkout() -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert {".venv", ".cache", ".git", "reports"} <= set(ignored)
+
+
+def test_each_recipe_installs_what_a_checkout_has() -> None:
+    """Without uv the scenarios of Aider are skipped, without Allure there is no HTML page."""
+    recipes = ("action.yml", "docs/ci/Dockerfile", "docs/ci/gitlab-ci.yml", "docs/ci/judge.sh")
+    for name in recipes:
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        (install,) = (line for line in lines if "pip install" in line)
+        assert " uv " in f"{install} ", name
+        assert [line for line in lines if " get allure" in line], name
+
+
 def test_inputs_of_the_action_are_no_part_of_its_scripts() -> None:
     """A value such as `$(...)` would be run."""
     document = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
