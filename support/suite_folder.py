@@ -35,6 +35,18 @@ def user_path(path: Path) -> Path:
     return path if folder is None else Path(folder, path)
 
 
+def is_installed_package() -> bool:
+    """Whether the features of the run are those of the installed package."""
+    return _USER_FOLDER in os.environ
+
+
+def command_of_group(group: str, *packages: str) -> str:
+    """The command that installs the packages of an optional group; only a checkout has tools/setup.py."""
+    if is_installed_package():
+        return f"`pip install {' '.join(packages)}` beside the suite"
+    return f"`python3 tools/setup.py --group {group}`"
+
+
 def names_the_runner(file: Path) -> bool:
     """Whether this pyproject.toml configures behave with the suite's runner."""
     try:

@@ -18,6 +18,7 @@ from support.errors import CheckFailed
 from support.http.client import tls_context
 from support.http.recorder import ExchangeRecorder
 from support.name_registry import NameRegistry
+from support.suite_folder import command_of_group
 
 MODULES = ("langchain_openai", "langchain_ollama")
 MAX_TOKENS = 200
@@ -27,7 +28,8 @@ QUESTION = "Tell me about the comet"
 def missing() -> str | None:
     """Which module is not installed, with the remedy, or None."""
     name = next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
-    return None if name is None else f"needs {name}; `python3 tools/setup.py --group clients` installs it"
+    command = command_of_group("clients", "langchain-openai", "langchain-ollama")
+    return None if name is None else f"needs {name}; {command} installs it"
 
 
 @dataclass(frozen=True)

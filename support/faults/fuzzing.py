@@ -25,6 +25,7 @@ from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
 from support.programs.output_limit import MEGABYTE
 from support.programs.process import CommandTimeout, run_command
+from support.suite_folder import command_of_group
 from support.units import JsonMapping
 
 DESCRIPTION = "/api-doc/openapi.json"
@@ -119,7 +120,7 @@ def missing(program: str) -> str | None:
             "it with `--target real`"
         )
     if importlib.util.find_spec(MODULE) is None:
-        return f"needs {MODULE}; `python3 tools/setup.py --group fuzz` installs it"
+        return f"needs {MODULE}; {command_of_group('fuzz', MODULE)} installs it"
     return None
 
 

@@ -22,6 +22,7 @@ from support.results.program_version import REFERENCE, ProgramVersion
 from support.results.redaction import redact
 from support.servers.command_line import CommandLine, command_line_of
 from support.settings import Settings, redact_url, source_of
+from support.suite_folder import is_installed_package
 from support.user_files import problem_of
 
 VERSION_SECONDS = 10.0
@@ -190,6 +191,12 @@ def choose(settings: Settings, origins: Mapping[str, str] | None = None) -> Targ
         raise TargetError(
             "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
             "`acceptance get mistralrs` installs it"
+        )
+    if is_installed_package():
+        # The package judges a server in a pipeline: a variable that is missing there must be no GO.
+        raise TargetError(
+            "no target: none by TARGET_URL or MISTRALRS_BIN, on the PATH or in the project's cache; give "
+            "--target with a URL, the path of a mistralrs program, or reference for the bundled server"
         )
     return _reference(
         "no TARGET_URL, no MISTRALRS_BIN, no mistralrs on the PATH or in the project's cache; "

@@ -190,6 +190,10 @@ def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fuzzing, "MODULE", "no_such_module")
     remedy = "needs no_such_module; `python3 tools/setup.py --group fuzz` installs it"
     assert fuzzing.missing("mistralrs") == remedy
+    # tools/setup.py is in a checkout only.
+    monkeypatch.setenv("_MISTRALRS_ACCEPTANCE_USER_FOLDER", "folder")
+    remedy = "needs no_such_module; `pip install no_such_module` beside the suite installs it"
+    assert fuzzing.missing("mistralrs") == remedy
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:

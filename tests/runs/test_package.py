@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.programs.install import find_uv
 from support.settings import default_cache
 from tests.runs.launching import ROOT, Launched, Run
 
 SECONDS = 300.0
+INPUT = re.compile(r"\$\{\{ inputs\.(\S+) \}\}")
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +86,10 @@ def test_paths_of_the_user_are_those_of_their_folder(program: Path, tmp_path: Pa
             ("--target", "real", "-D", "acceptance_cache_dir=nothing"),
             "acceptance: no real mistral.rs: none by ",
         ),
+        (("-D", "acceptance_cache_dir=nothing"), "acceptance: no target: none by TARGET_URL or "),
         (("--target", "http://127.0.0.1:1"), "acceptance: cannot be reached: http://127.0.0.1:1"),
     ],
-    ids=["a folder that cannot be written", "no program", "no server"],
+    ids=["a folder that cannot be written", "no program", "no target", "no server"],
 )
 def test_what_cannot_be_run_is_one_line(
     program: Path, tmp_path: Path, words: tuple[str, ...], line: str
@@ -100,6 +104,21 @@ def test_installers_refuse_other_versions_of_python(program: Path) -> None:
     """`pip`, `pipx` and `uv` read it; each names both versions."""
     (metadata,) = (program.parent.parent / "lib").glob("*/site-packages/mistralrs_acceptance-*/METADATA")
     assert "Requires-Python: <3.14,>=3.11\n" in metadata.read_text(encoding="utf-8")
+
+
+def test_the_action_needs_no_file_of_the_repository_that_uses_it(program: Path, tmp_path: Path) -> None:
+    """Its script with its defaults, as GitHub starts it."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    (step,) = (step for step in action["runs"]["steps"] if step.get("name") == "Judge the server")
+    inputs = {name: str(one.get("default", "")) for name, one in action["inputs"].items()}
+    inputs["target"] = "http://127.0.0.1:1"
+    environment = {key: inputs[INPUT.fullmatch(value)[1]] for key, value in step["env"].items()}  # type: ignore[index]
+    (tmp_path / "mistralrs-acceptance").symlink_to(program.parent.parent)
+    environment |= {"RUNNER_TEMP": str(tmp_path), "PYTHONPATH": ""}
+    bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = Launched(tmp_path, bash, environment).end()
+    assert done.stderr.startswith("acceptance: cannot be reached: http://127.0.0.1:1"), done.output
+    assert done.exit_code == 2
 
 
 def test_it_has_a_version(program: Path, tmp_path: Path) -> None:

@@ -70,6 +70,17 @@ def test_the_order_is_setting_path_cache_reference(programs: Programs) -> None:
     assert "`acceptance get mistralrs`" in target.why
 
 
+def test_the_installed_package_requires_a_target(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used in pipelines: where a variable is missing, the reference server would be GO."""
+    monkeypatch.setenv("_MISTRALRS_ACCEPTANCE_USER_FOLDER", str(programs.folder))
+    with pytest.raises(TargetError, match=r"^no target: .*--target with a URL") as caught:
+        found(programs)
+    assert caught.value.exit_code == EXIT_USAGE
+    assert found(programs, acceptance_target="reference").label == "mistralrs-reference 0.9.5"
+    programs.printing("mistralrs 0.8.3", CACHED)
+    assert found(programs).label == "mistralrs 0.8.3"
+
+
 def test_the_reference_server_is_chosen_by_its_setting(programs: Programs) -> None:
     given = programs.printing("mistralrs 0.8.1", "given")
     target = found(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from support.errors import SettingsError
+from support.suite_folder import command_of_group
 
 MODULE = "locust"
 # How often each side looks at what the other one has sent, and at its processes.
@@ -28,7 +29,7 @@ MASTER_SECONDS = 15.0
 def missing() -> str | None:
     """Why there are no workers, with the remedy; or None."""
     if importlib.util.find_spec(MODULE) is None:
-        return f"needs {MODULE}; `python3 tools/setup.py --group distributed` installs it"
+        return f"needs {MODULE}; {command_of_group('distributed', MODULE, 'gevent')} installs it"
     return None
 
 
