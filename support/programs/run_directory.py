@@ -89,11 +89,13 @@ def _abandoned(folder: Path) -> bool:
     owner = folder.name.removeprefix(PREFIX).partition("-")[0]
     try:
         age = time.time() - folder.stat().st_mtime
+        has_lock = (folder / _LOCK).exists()
     except OSError:
+        # It is gone, or another user's.
         return False
     lock = FileLock(folder / _LOCK, timeout=0)
     # A new folder may be about to be locked; one without a lock has only the process id in its name.
-    sure = age > LOCK_IS_AUTHORITATIVE_AFTER and (folder / _LOCK).exists()
+    sure = age > LOCK_IS_AUTHORITATIVE_AFTER and has_lock
     if not owner.isdigit() or (psutil.pid_exists(int(owner)) and not sure):
         return False
     try:

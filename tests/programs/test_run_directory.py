@@ -98,6 +98,22 @@ def test_a_number_that_is_another_process_by_now_does_not_matter(place: Path) ->
     assert sweep(place) == [old]
 
 
+def test_the_folder_of_another_user_is_left_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended each run of a machine on which someone else ran the suite."""
+    folder = place / f"{PREFIX}{ended_pid()}-abc"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # Root may read every folder, so no mode of it would be refused there.
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", refuse)
+        assert sweep(place) == []
+    assert folder.is_dir()
+
+
 def test_the_folders_of_this_process_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an interruption between their creation and their use has left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
