@@ -150,7 +150,9 @@ class RunReports:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock_reports(self.folder)
             for folder in (self.results, self.junit, self.folder / evidence.FOLDER):
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():
+                    # What cannot be removed is the reason; making it again would fail for its being there.
+                    shutil.rmtree(folder)
             for folder in (self.results, self.junit):
                 folder.mkdir(parents=True)
             for name in FILES:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED
+from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED, SettingsError
 from support.reporting import html, report_writer
 from support.reporting.junit import write_junit
 from support.reporting.report_writer import RunReports
@@ -192,6 +192,21 @@ def test_with_room_nothing_is_missing(reports: RunReports, capsys: pytest.Captur
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no lock of a folder")
+def test_reports_of_another_user_are_named_as_not_permitted(
+    reports: RunReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's run as root has left them, for example."""
+
+    def rmtree(folder: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise PermissionError(13, "Permission denied", str(folder))
+
+    # Root may remove every folder, so no mode of it would be refused there.
+    monkeypatch.setattr("support.reporting.report_writer.shutil.rmtree", rmtree)
+    with pytest.raises(SettingsError, match=r"cannot be written \(permission denied\); choose another"):
+        reports.prepare()
+
+
 def test_a_second_run_at_the_same_time_needs_another_folder(reports: RunReports, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from support.reporting.files import lock_reports\n"
