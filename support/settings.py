@@ -643,7 +643,10 @@ def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> Sett
     field = Settings.model_fields[name]
     extra = field.json_schema_extra
     hint = extra["hint"] if isinstance(extra, dict) else field.description
-    value = REDACTED if _is_secret(name, first.get("input")) else redact_url(repr(first.get("input")))
+    given = first.get("input")
+    # A default is a Path, what a user gives is a text.
+    shown = repr(str(given) if isinstance(given, Path) else given)
+    value = REDACTED if _is_secret(name, given) else redact_url(shown)
     reason = _TYPE_ERRORS.get(first["type"]) or str(first["msg"]).replace("Input should", "it should")
     # A validator of this module: its text may begin with a path.
     own = first["type"] == "value_error"

@@ -457,6 +457,15 @@ def test_a_path_that_no_file_can_have_is_no_server_to_compare_with(name: str) ->
     assert error_of({"acceptance_compare": name}).startswith("setting acceptance_compare = ")
 
 
+def test_a_default_folder_that_cannot_be_made_is_shown_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("ACCEPTANCE_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert error_of().startswith(f"setting acceptance_cache_dir = '{tmp_path / 'file'}")
+
+
 def test_a_program_to_compare_with_is_in_the_folder_of_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
