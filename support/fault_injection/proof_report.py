@@ -40,7 +40,7 @@ def _others(result: FaultResult) -> str:
     """How many other checks were run."""
     if not result.others:
         return ""
-    part = "" if result.all_others else ", then the time was up"
+    part = "" if result.all_others else ", then the run ended"
     return f"  ({result.others} other checks and scenarios{part})"
 
 
