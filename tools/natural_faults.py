@@ -22,8 +22,6 @@ RUNS = (
     ("--target", "real", "--tags", "not slow"),
     ("ollama_api", "--target", "reference", "-D", "ollama_api=ollama"),
 )
-# In the environment of a report: the programs under test with their versions.
-PROGRAMS = ("target", "Ollama API")
 _PROGRAM = re.compile(r"([a-z][\w-]*) (\d[\w.]*)")
 NOT_JUDGED = {"skipped", "unsupported", "not_run"}
 
@@ -48,7 +46,8 @@ def natural() -> list[Row]:
 class NaturalFaults:
     """Names of checks and scenarios that are listed for the programs of a run, and of other failures.
 
-    `flaky`: those that passed, and that may. `not_judged`: what the run skipped or did not select."""
+    `detected`: those with the failure that is listed. `flaky`: those that passed, and that may. `not_judged`:
+    what the run skipped or did not select. `unlisted`: failures that are listed for no program."""
 
     detected: tuple[str, ...]
     missed: tuple[str, ...]
@@ -67,24 +66,27 @@ def compared(report: Mapping[str, Any], issues: KnownIssues) -> NaturalFaults:
     tests = report["tests"]
     groups = {test.get("scenario") for test in tests if test["kind"] == "check"}
     verdicts: dict[str, set[str]] = {}
+    listed: set[str] = set()
     for test in tests:
         if test["kind"] == "check" or test["name"] not in groups:
             verdicts.setdefault(test["name"], set()).add(test["verdict"])
-    programs = _PROGRAM.findall(" ".join(report["environment"].get(name, "") for name in PROGRAMS))
+            listed |= {test["name"]} if test.get("known_in") else set()
+    # The target is not under test where the Ollama API is that of another program.
+    programs = _PROGRAM.findall(f"{report['subject']} {report['environment'].get('Ollama API', '')}")
     is_flaky: dict[str, bool] = {}
     for entry in issues.entries:
         if any(entry.applies_to(program, version) for program, version in programs):
             name = entry.check or entry.scenario
             is_flaky[name] = is_flaky.get(name, True) and entry.flaky
-    failed = [name for name, found in verdicts.items() if "failed" in found]
+    failed = {name for name, found in verdicts.items() if "failed" in found}
     judged = {name for name in is_flaky if verdicts.get(name, set()) - NOT_JUDGED}
-    passed = judged - set(failed)
+    found = judged & failed & listed
     return NaturalFaults(
-        _sorted(judged & set(failed)),
-        _sorted(name for name in passed if not is_flaky[name]),
-        _sorted(name for name in passed if is_flaky[name]),
+        _sorted(found),
+        _sorted(name for name in judged - found if not is_flaky[name]),
+        _sorted(name for name in judged - found if is_flaky[name]),
         _sorted(is_flaky.keys() - judged),
-        _sorted(set(failed) - is_flaky.keys()),
+        _sorted(failed - listed),
     )
 
 
