@@ -186,10 +186,13 @@ class ProveCommand:
 
     def _take_without(self, run: SuiteRun, result: RunResult) -> None:
         self._by_name[run.name] = result
+        # What a run at its limit of time did not reach replaces no verdict.
+        before = self._healthy.verdicts if not result.is_whole else {}
+        judged = {name: verdict for name, verdict in result.verdicts.items() if name not in before}
         self._healthy = RunResult(
             0,
-            {**self._healthy.verdicts, **result.verdicts},
-            {**self._healthy.messages, **result.messages},
+            {**self._healthy.verdicts, **judged},
+            {**self._healthy.messages, **{name: result.messages.get(name, "") for name in judged}},
         )
         if not result.verdicts:
             self._broken_without.append(" ".join(result.output.split())[-300:])

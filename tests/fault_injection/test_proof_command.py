@@ -215,6 +215,19 @@ def test_where_not_all_was_counted_each_fault_is_run(tmp_path: Path, monkeypatch
     assert "another.fault" in proving.runs
 
 
+def test_what_was_not_all_counted_replaces_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Proving(tmp_path, monkeypatch, [FAULT])
+
+    def judge(run: SuiteRun) -> RunResult:
+        whole = run.name != COUNTED
+        return replace(result(run, expected="passed" if whole else "skipped"), is_whole=whole)
+
+    _, (fault,) = proving.prove(judge, every=20)
+    assert fault["verdict"] == "missed"
+
+
 def test_what_measures_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = replace(FAULT, id="a.slow.fault", capability="performance")
     proving = Proving(tmp_path, monkeypatch, [measured, FAULT])
