@@ -24,7 +24,7 @@ from support.programs.process import child_preexec, kill_tree, managed, process_
 from support.programs.run_directory import remove_folders_of
 
 # Of the record of a GPU (`gpu_record`).
-GPU_KEYS = frozenset({"missing", "metric", "times", "plus", "first"})
+GPU_KEYS = frozenset({"missing", "metric", "times", "plus", "stuck", "first", "reversed"})
 # What most runs import sooner or later.
 _PACKAGES = ("runner", "reporting", "results", "conformance", "conformance.oracles", "chat", "servers")
 _MODULES = ("support.world", "support.suite", "openai.types.chat", "ollama", "rich", "jinja2")

@@ -38,6 +38,7 @@ class StandInMachine(StandInNvml):
     """Two GPUs, the first of which the server uses; their driver and nvidia-smi."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.gpus = [Gpu(1 * GIB, 3, 35, 60), Gpu(20 * GIB, 40, 75, 500)]
 
     def load_model(self) -> None:
