@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from support.monitoring.exposition import changes
+import psutil
+
+from support.errors import NotSupported
+from support.monitoring.exposition import changes, require_none
 from support.monitoring.exposition_lines import shown
 from support.monitoring.load import CountedRequest, User, users
 from support.monitoring.metric_table import UNCERTAIN_TOKENS
@@ -16,6 +19,7 @@ from support.monitoring.prometheus_api import Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, SLOTS, MonitoringSession
 from support.monitoring.webhook import Notification
+from support.programs.cpu_contention import MOST_OTHERS, not_judged, read_cpu_times, share_of_others
 from support.waiting import wait_until
 
 # Long enough for each window and `for` of a threshold alert, as the session has shortened them.
@@ -25,6 +29,8 @@ SOAK_SECONDS = 240.0
 TOKENS = 30
 TOLERANCE = 0.05
 MAX_INTERVALS = 3
+# Prometheus gives a scrape up after its timeout, which is the interval here.
+TIMED_OUT_SECONDS = 0.95 * SCRAPE_SECONDS
 COUNTERS = f'{{job="{JOB}",__name__=~".+_(total|count|sum|bucket)"}}'
 # Points of a series: Unix seconds, value.
 Points = Sequence[tuple[float, float]]
@@ -36,7 +42,7 @@ class ObservedLoad:
 
     `tokens`, `answers`, `up`: raw samples. `firing`: the names of the alerts that fired. `delivered`: what
     the webhook got. `changes`: what may not change on the page. `counters`: their samples. `seconds`: how
-    long the load was.
+    long the load was. `durations`: of the scrapes. `others`: the share of the CPU that other programs had.
     """
 
     requests: Sequence[CountedRequest]
@@ -48,6 +54,8 @@ class ObservedLoad:
     changes: Sequence[str] = ()
     counters: Sequence[Series] = ()
     seconds: float = LOAD_SECONDS
+    durations: Points = ()
+    others: float = 0.0
 
     def token_findings(self) -> Iterator[str]:
         """Tokens per second that differ from those of the client."""
@@ -79,6 +87,16 @@ class ObservedLoad:
         for (before, _), (after, _) in itertools.pairwise(self.up):
             if after - before > MAX_INTERVALS * SCRAPE_SECONDS:
                 yield f"no scrape for {after - before:.1f} s under load; the interval is {SCRAPE_SECONDS:g} s"
+
+    def require_scrapes(self) -> None:
+        """Raises `CheckFailed` when there is a finding; `NotSupported` when other programs had the CPU, and
+        each scrape that failed has timed out."""
+        found = [*self.scrape_findings()]
+        timed_out = {at for at, seconds in self.durations if seconds >= TIMED_OUT_SECONDS}
+        failed = {at for at, value in self.up if value != 1}
+        if found and self.others > MOST_OTHERS and failed <= timed_out:
+            raise NotSupported(not_judged(self.others, "; ".join(found)))
+        require_none(found)
 
     def alert_findings(self) -> Iterator[str]:
         """An alert that fired or was delivered."""
@@ -116,6 +134,7 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
     user.stream(TOKENS)
     session.wait_for_scrape()
     before = session.page()
+    cpu, since = read_cpu_times(), time.monotonic()
     with users(SLOTS, lambda: user.stream(TOKENS)) as running:
         wait_until(
             "the end of the load",
@@ -124,6 +143,7 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
         )
         began, ended = running.began, running.stop()
         requests = running.requests
+    others = share_of_others(cpu, read_cpu_times(), time.monotonic() - since, psutil.cpu_count() or 1)
     session.wait_for_scrape()
     return ObservedLoad(
         requests,
@@ -140,4 +160,6 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
         [*changes(before, session.page())],
         session.api.stored(COUNTERS, began, time.time()),
         seconds,
+        session.api.stored_sums(f'scrape_duration_seconds{{job="{JOB}"}}', began, ended),
+        others,
     )

@@ -24,11 +24,11 @@ from support.performance.comparison import (
     compare,
 )
 from support.performance.comparison_report import csv_text, lines
-from support.performance.limits import MOST_OTHERS, not_judged
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
 from support.performance.ratio import FEWEST_ROUNDS, Ratio
 from support.performance.target_facts import local_process
+from support.programs.cpu_contention import MOST_OTHERS, not_judged
 from support.programs.llama_cpp import LLAMA_CPP_PYTHON
 from support.results.safe_text import counted
 from support.servers.dedicated import DIRECT

@@ -26,14 +26,7 @@ from support.performance.measured_load import (
 from support.performance.percentiles import Percentile, Verdict, percentile
 from support.performance.ratio import FEWEST_ROUNDS, Interval, mean_of_rounds, paired_ratio
 from support.performance.resources import MIB
-
-# Of the CPU of the machine, for other programs: beyond it nothing that takes time is found to fail.
-MOST_OTHERS = 0.25
-
-
-def not_judged(others: float, what: str) -> str:
-    """The reason for a failure that may be that of other programs, which had this share of the CPU."""
-    return f"not judged, other programs had {others:.0%} of the CPU: {what}"
+from support.programs.cpu_contention import MOST_OTHERS
 
 
 def _milliseconds(metric: str) -> Callable[[RequestRecord], float | None]:

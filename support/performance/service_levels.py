@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported
-from support.performance.limits import MOST_OTHERS, Judgement, Threshold, not_judged
+from support.performance.limits import Judgement, Threshold
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import sending_seconds
 from support.performance.load.summary import turn_lines
@@ -24,6 +24,7 @@ from support.performance.percentiles import Verdict, nearest_rank
 from support.performance.resources import MIB, ResourceUse
 from support.performance.thresholds import Profile
 from support.performance.validity import anomalies, invalid_latency_reasons, invalid_load_reasons
+from support.programs.cpu_contention import MOST_OTHERS, not_judged
 from support.results.safe_text import counted
 
 # Of loads that are compared: with three, Student's interval is twice as wide.

@@ -21,6 +21,8 @@ from support.programs.sampling import SamplingThread
 
 SAMPLE_SECONDS = 2.0
 PRESSURE = Path("/proc/pressure/cpu")
+# Of the CPU of the machine, for other programs: beyond it nothing that takes time is found to fail.
+MOST_OTHERS = 0.25
 _WAITED = re.compile(r"^some .*total=(\d+)", re.MULTILINE)
 
 
@@ -75,6 +77,11 @@ def share_of_others(before: CpuTimes, after: CpuTimes, seconds: float, cpus: int
     if before.waited is not None and after.waited is not None:
         used = min(used, (after.waited - before.waited) / seconds)
     return min(1.0, used + max(0.0, after.steal - before.steal) / capacity)
+
+
+def not_judged(others: float, what: str) -> str:
+    """The reason for a failure that may be that of other programs, which had this share of the CPU."""
+    return f"not judged, other programs had {others:.0%} of the CPU: {what}"
 
 
 class CpuContention:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.errors import CheckFailed
+from support.errors import CheckFailed, NotSupported
 from support.monitoring.healthy_load import ObservedLoad
 from support.monitoring.load import CountedRequest, User, Users
 from support.monitoring.prometheus_api import Series
@@ -75,6 +75,28 @@ def test_a_difference_is_one_line(fault: ObservedLoad, finding: str) -> None:
     found = findings(fault)
     assert len(found) == 1
     assert finding in found[0]
+
+
+ONE_FAILED = replace(GOOD, up=[*GOOD.up[:4], (104.4, 0.0), *GOOD.up[5:]])
+
+
+@pytest.mark.parametrize("fault", [ONE_FAILED, replace(GOOD, up=without(GOOD.up, 3, 4, 5))])
+def test_a_scrape_that_times_out_on_a_busy_machine_is_not_judged(fault: ObservedLoad) -> None:
+    late = replace(fault, durations=[(104.4, 1.0)])
+    with pytest.raises(NotSupported, match=r"not judged, other programs had 40% of the CPU: .* under load"):
+        replace(late, others=0.4).require_scrapes()
+    with pytest.raises(CheckFailed, match="under load"):
+        replace(late, others=0.2).require_scrapes()
+
+
+@pytest.mark.parametrize("durations", [[], [(104.4, 0.1)], [(103.4, 1.0)]])
+def test_a_scrape_with_an_error_fails_on_a_busy_machine(durations: list[tuple[float, float]]) -> None:
+    with pytest.raises(CheckFailed, match="1 of 9 scrapes failed under load"):
+        replace(ONE_FAILED, durations=durations, others=0.4).require_scrapes()
+
+
+def test_no_finding_is_one_on_a_busy_machine() -> None:
+    replace(GOOD, others=0.4).require_scrapes()
 
 
 def test_cached_tokens_may_be_counted_or_not() -> None:
