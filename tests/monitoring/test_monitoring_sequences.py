@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -14,11 +15,12 @@ from support.conformance.case_runner import Outcome
 from support.conformance.case_table import checks_of
 from support.conformance.sequence import run_sequence
 from support.conformance.sequences import metrics
+from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.monitoring import healthy_load
 from support.monitoring.healthy_load import ObservedLoad, observe_load
 from support.monitoring.metric_table import TOKENS
-from support.monitoring.prometheus_pair import ScrapeTarget
+from support.monitoring.prometheus_pair import SCRAPE_SECONDS, ScrapeTarget
 from support.monitoring.session import MonitoringSession
 from support.servers.endpoints import Endpoint
 from support.settings import Settings
@@ -201,10 +203,40 @@ def test_figures_under_load(
     monkeypatch.setattr(healthy_load, "LOAD_SECONDS", 4.0)
     fault, session = loaded
     fault.change = change
-    found = all_findings(observe_load(session, "default"))
+    load = observe_load(session, "default")
+    assert [at for at, _ in load.durations] == [at for at, _ in load.up]
+    found = all_findings(load)
     assert len(found) == len(findings), found
     for text, finding in zip(found, findings, strict=True):
         assert re.fullmatch(finding, text), text
+
+
+class Late:
+    """Every second page comes after the timeout of a scrape."""
+
+    def __init__(self) -> None:
+        self._pages = itertools.count()
+
+    def __call__(self, text: str, _: Sequence[str]) -> str:
+        if next(self._pages) % 2:
+            threading.Event().wait(1.5 * SCRAPE_SECONDS)
+        return text
+
+
+def test_a_scrape_that_has_timed_out_is_known_by_its_duration(
+    loaded: tuple[Fault, MonitoringSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healthy_load, "LOAD_SECONDS", 4.0)
+    # Alerts of the tests before do not matter here.
+    monkeypatch.setattr(MonitoringSession, "wait_until_quiet", lambda _: None)
+    fault, session = loaded
+    fault.change = Late()
+    try:
+        load = observe_load(session, "default")
+    finally:
+        fault.change = unchanged
+    with pytest.raises(NotSupported, match=r"\d of \d scrapes failed under load"):
+        replace(load, others=0.4).require_scrapes()
 
 
 def all_findings(load: ObservedLoad) -> list[str]:
