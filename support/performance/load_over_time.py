@@ -21,16 +21,16 @@ RATE, IN_FLIGHT = "requests per second", "requests in flight"
 class Tenth:
     """`begin`, `end`: seconds from the first sending of a measured request.
 
-    `rate`: requests per second, as sent; `in_flight`: their mean number. `asked_rate`: of an open loop;
-    `asked_in_flight`: the users of a closed one.
+    `rate`: requests per second, as sent; `in_flight`: their mean number. `requested_rate`: of an open loop;
+    `requested_in_flight`: the users of a closed one.
     """
 
     begin: float
     end: float
     rate: float
-    asked_rate: float | None
+    requested_rate: float | None
     in_flight: float
-    asked_in_flight: int | None
+    requested_in_flight: int | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LoadOverTime:
     @classmethod
     def of(cls, result: LoadResult) -> LoadOverTime:
         if result.plan.trace:
-            return cls([], "a trace has no rate that was asked")
+            return cls([], "a trace has no rate that was requested")
         measured = [one.sent_ns for one in result.measured]
         begin, end = (min(measured), max(measured)) if measured else (0, 0)
         sent = sorted(one.sent_ns for one in result.records if begin <= one.sent_ns <= end)
@@ -60,9 +60,9 @@ class LoadOverTime:
                     begin=(since - begin) / SECOND,
                     end=(until - begin) / SECOND,
                     rate=(_issued(sent, until) - _issued(sent, since)) * SECOND / (until - since),
-                    asked_rate=_asked_rate(result.plan, ((since + until) / 2 - start) / SECOND),
+                    requested_rate=_requested_rate(result.plan, ((since + until) / 2 - start) / SECOND),
                     in_flight=_mean_in_flight(result, since, until),
-                    asked_in_flight=result.plan.users or None,
+                    requested_in_flight=result.plan.users or None,
                 )
                 for since, until in pairwise(edges)
             ]
@@ -81,25 +81,27 @@ class LoadOverTime:
         """The lowest and the highest tenth: rates of an open loop, requests in flight of a closed one."""
         if self.left_out:
             return f"load over time: left out ({self.left_out})"
-        rates = [(one.rate, one.asked_rate) for one in self.tenths if one.asked_rate is not None]
-        users = [(one.in_flight, one.asked_in_flight) for one in self.tenths if one.asked_in_flight]
-        found, asked = zip(*(rates or users), strict=True)
-        ends = " to ".join(f"{round(one, 2):g}" for one in sorted({min(asked), max(asked)}))
+        rates = [(one.rate, one.requested_rate) for one in self.tenths if one.requested_rate is not None]
+        users = [(one.in_flight, one.requested_in_flight) for one in self.tenths if one.requested_in_flight]
+        found, requested = zip(*(rates or users), strict=True)
+        ends = " to ".join(f"{round(one, 2):g}" for one in sorted({min(requested), max(requested)}))
         name = RATE if rates else IN_FLIGHT
-        return f"{name} by tenth of the measured part: {min(found):.2f} to {max(found):.2f} of {ends} asked"
+        return (
+            f"{name} by tenth of the measured part: {min(found):.2f} to {max(found):.2f} of {ends} requested"
+        )
 
     def table(self) -> Iterator[str]:
         """In Markdown; a line where it is left out."""
         if self.left_out:
             yield f"Load over time: left out ({self.left_out})."
             return
-        yield f"| tenth | seconds | {RATE} | asked | {IN_FLIGHT} | asked |"
+        yield f"| tenth | seconds | {RATE} | requested | {IN_FLIGHT} | requested |"
         yield "|---|---|---|---|---|---|"
         for number, one in enumerate(self.tenths, 1):
-            asked = "" if one.asked_rate is None else f"{one.asked_rate:.2f}"
-            users = one.asked_in_flight or ""
+            requested = "" if one.requested_rate is None else f"{one.requested_rate:.2f}"
+            users = one.requested_in_flight or ""
             yield (
-                f"| {number} | {one.begin:.1f} to {one.end:.1f} | {one.rate:.2f} | {asked} "
+                f"| {number} | {one.begin:.1f} to {one.end:.1f} | {one.rate:.2f} | {requested} "
                 f"| {one.in_flight:.2f} | {users} |"
             )
 
@@ -115,7 +117,7 @@ def _issued(sent: Sequence[int], moment: int) -> float:
     return number - 1 + (moment - before) / (after - before)
 
 
-def _asked_rate(plan: LoadPlan, at: float) -> float | None:
+def _requested_rate(plan: LoadPlan, at: float) -> float | None:
     """Of an open loop, `at` so many seconds from its start. On a ramp, that of the middle is the mean."""
     if not plan.rate:
         return None

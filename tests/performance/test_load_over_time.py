@@ -42,13 +42,13 @@ def ending(records: Iterable[RequestRecord], after: float) -> list[RequestRecord
 def test_a_constant_load_has_its_rate_in_each_tenth() -> None:
     found = LoadOverTime.of(result(*ending(constant(), 200.0), plan=RATE))
     assert [one.rate for one in found.tenths] == [pytest.approx(20.0)] * 10
-    assert [one.asked_rate for one in found.tenths] == [20.0] * 10
-    assert [one.asked_in_flight for one in found.tenths] == [None] * 10
+    assert [one.requested_rate for one in found.tenths] == [20.0] * 10
+    assert [one.requested_in_flight for one in found.tenths] == [None] * 10
     assert [one.in_flight for one in found.tenths[1:]] == [pytest.approx(4.0)] * 9
     # One request at first, a second one after 50 ms, a fourth one after 150 ms: 3, 2 and 1 are missing.
     assert found.tenths[0].in_flight == pytest.approx(4.0 - 0.3)
     assert [(one.begin, one.end) for one in found.tenths][3] == (3.0, 4.0)
-    assert found.line() == "requests per second by tenth of the measured part: 20.00 to 20.00 of 20 asked"
+    assert found.line() == "requests per second by tenth of the measured part: 20.00 to 20.00 of 20 requested"
 
 
 def test_the_ends_of_a_tenth_round_nothing_to_whole_requests() -> None:
@@ -64,7 +64,7 @@ def test_a_tenth_that_was_held_up_is_seen_where_the_mean_hides_it() -> None:
     )
     found = LoadOverTime.of(result(*records, plan=RATE))
     assert [one.rate for one in found.tenths] == [pytest.approx(rate) for rate in [*[20.0] * 8, 10.0, 30.0]]
-    assert found.line() == "requests per second by tenth of the measured part: 10.00 to 30.00 of 20 asked"
+    assert found.line() == "requests per second by tenth of the measured part: 10.00 to 30.00 of 20 requested"
 
 
 def test_requests_of_other_phases_are_part_of_the_load_and_not_of_its_window() -> None:
@@ -80,11 +80,11 @@ def test_a_ramp_is_asked_for_another_rate_in_each_tenth() -> None:
     ramp = replace(RATE, rate=100.0, seconds=10.0, arrivals="ramp")
     records = sent_at(due / MS for due in islice(due_times(ramp), 501))
     found = LoadOverTime.of(result(*records, plan=ramp))
-    assert [one.asked_rate for one in found.tenths] == [pytest.approx(5.0 + 10 * at) for at in range(10)]
+    assert [one.requested_rate for one in found.tenths] == [pytest.approx(5.0 + 10 * at) for at in range(10)]
     assert [one.rate for one in found.tenths] == [
-        pytest.approx(one.asked_rate, rel=0.02) for one in found.tenths
+        pytest.approx(one.requested_rate, rel=0.02) for one in found.tenths
     ]
-    assert found.line().endswith(" of 5 to 95 asked")
+    assert found.line().endswith(" of 5 to 95 requested")
 
 
 def test_the_users_of_a_closed_loop_are_what_was_asked() -> None:
@@ -94,9 +94,9 @@ def test_the_users_of_a_closed_loop_are_what_was_asked() -> None:
     found = LoadOverTime.of(result(*records, plan=USERS))
     assert [one.in_flight for one in found.tenths[1:9]] == [pytest.approx(2.0)] * 8
     assert found.tenths[9].in_flight == pytest.approx(1.05)
-    assert [one.asked_in_flight for one in found.tenths] == [2] * 10
-    assert found.tenths[0].asked_rate is None
-    assert found.line() == "requests in flight by tenth of the measured part: 1.05 to 2.00 of 2 asked"
+    assert [one.requested_in_flight for one in found.tenths] == [2] * 10
+    assert found.tenths[0].requested_rate is None
+    assert found.line() == "requests in flight by tenth of the measured part: 1.05 to 2.00 of 2 requested"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_users_of_a_closed_loop_are_what_was_asked() -> None:
         (result(plan=RATE), "0 requests; tenths need 100"),
         (
             result(*constant(), plan=replace(PLAN, users=0, requests=0, trace=(TracedRequest(0, 1, 1),))),
-            "a trace has no rate that was asked",
+            "a trace has no rate that was requested",
         ),
     ],
 )
@@ -148,9 +148,12 @@ def test_the_report_has_the_tenths(tmp_path: Path) -> None:
     write_summary(run)
     write_report([run], tmp_path)
     over_time = json.loads((tmp_path / "summary.json").read_text())["over_time"]
-    assert [one["asked_rate"] for one in over_time["tenths"]] == [20.0] * 10
+    assert [one["requested_rate"] for one in over_time["tenths"]] == [20.0] * 10
     page = (tmp_path / "report.md").read_text()
-    assert "\n| tenth | seconds | requests per second | asked | requests in flight | asked |\n|---" in page
+    assert (
+        "\n| tenth | seconds | requests per second | requested | requests in flight | requested |\n|---"
+        in page
+    )
     assert f"\n| 1 | 0.0 to 0.5 | {over_time['tenths'][0]['rate']:.2f} | 20.00 | " in page
 
 
