@@ -9,7 +9,7 @@ shift
 environment=$(mktemp -d)
 trap 'rm -rf "$environment"' EXIT
 python3 -m venv "$environment"
-"$environment/bin/python" -m pip install --quiet "$SUITE" uv  # uv installs Aider
+"$environment/bin/python" -m pip install --quiet "$SUITE" uv==0.13.9  # uv installs Aider
 # For index.html; all other reports are written without it.
 "$environment/bin/acceptance" get allure || true
 "$environment/bin/acceptance" run --target "$target" --ci "$@"

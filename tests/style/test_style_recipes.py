@@ -1,13 +1,17 @@
-"""The recipes for CI servers and containers are valid by the schemas of their services."""
+"""The recipes for CI servers and containers are valid by the schemas of their services and by linters."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tools.setup import UV_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = {
@@ -27,9 +31,40 @@ def test_a_recipe_is_valid(name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_script_is_one_of_a_posix_shell() -> None:
-    done = subprocess.run(["sh", "-n", str(ROOT / "docs/ci/judge.sh")], timeout=SECONDS, check=False)
-    assert done.returncode == 0
+def lint(program: str, *arguments: str, text: str = "") -> str:
+    """What a linter has found: nothing where it ends with 0."""
+    found = shutil.which(program, path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip(f"{program} has no wheel for this platform")
+    done = subprocess.run(
+        [found, *arguments], input=text, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr or f"exit code {done.returncode}"
+
+
+def test_the_recipe_of_an_image_has_no_finding() -> None:
+    assert lint("hadolint", "--no-color", str(ROOT / "docs/ci/Dockerfile")) == ""
+    assert "DL3059" in lint("hadolint", "--no-color", "-", text="FROM a:1\nRUN a\nRUN b\n")
+
+
+@pytest.mark.parametrize("name", ["docs/ci/judge.sh", ".ci/run"])
+def test_a_script_has_no_finding(name: str) -> None:
+    assert lint("shellcheck", str(ROOT / name)) == ""
+
+
+def scripts() -> Iterator[tuple[str, str]]:
+    """Of the action and the workflows: where each is, and its text without expressions of GitHub."""
+    for name in ("action.yml", ".github/workflows/acceptance.yml", ".github/workflows/judge.yml"):
+        document = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+        jobs = document.get("jobs", {"": document.get("runs")}).values()
+        for step in (step for job in jobs for step in job["steps"] if "run" in step):
+            environment = "".join(f"export {key}=value\n" for key in step.get("env", {}))
+            yield f"{name}: {step['name']}", environment + step["run"].replace("${{", "").replace("}}", "")
+
+
+@pytest.mark.parametrize(("place", "text"), list(scripts()))
+def test_a_script_of_a_recipe_has_no_finding(place: str, text: str) -> None:
+    assert lint("shellcheck", "--shell", "bash", "-", text=text) == "", place
 
 
 def test_the_reusable_workflow_passes_its_inputs_to_the_action() -> None:
@@ -67,7 +102,8 @@ def test_each_recipe_installs_what_a_checkout_has() -> None:
     for name in recipes:
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         (install,) = (line for line in lines if "pip install" in line)
-        assert " uv " in f"{install} ", name
+        # The version of the suite's own environment.
+        assert f" uv=={UV_VERSION} " in f"{install} ", name
         assert [line for line in lines if " get allure" in line], name
 
 
