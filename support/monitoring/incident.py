@@ -113,7 +113,12 @@ class AlertHistory:
             return
         pending, firing = ([at for at in times if at >= began] for times in (self.pending, self.firing))
         if not firing:
-            yield f"{self.name} {'was pending, and did not fire' if pending else 'stayed inactive'}"
+            found = "was pending, and did not fire" if pending else "stayed inactive"
+            watched = self.cause.ended - began
+            # What follows an alert that was late is not waited for as long.
+            is_cut = watched < self.firing_bound
+            why = f"; watched for {watched:.1f} s only, since another alert was late" if is_cut else ""
+            yield f"{self.name} {found}{why}"
             return
         since = max((began, *(at for at in self.cause.resumed if at < firing[0])))
         if firing[0] - since > self.firing_bound:

@@ -160,6 +160,10 @@ def test_bounds_are_made_of_the_intervals() -> None:
         (replace(GOOD, pending=[99.5, *GOOD.pending]), "was active before its cause"),
         (replace(GOOD, firing=[]), "was pending, and did not fire"),
         (replace(GOOD, firing=[], pending=[]), "stayed inactive"),
+        (
+            replace(GOOD, cause=Cause(100.0, 102.5), firing=[], pending=[]),
+            "stayed inactive; watched for 2.5 s only, since another alert was late",
+        ),
         (replace(GOOD, cause=Cause(90.0, 110.0)), "fired after 14.0 s; expected within 7.0 s"),
         (replace(GOOD, pending=[103.5]), "was pending for 0.5 s before it fired; its `for` is 3 s"),
         (replace(GOOD, pending=[]), "was pending for 0.0 s before it fired"),

@@ -33,7 +33,7 @@ def exchange(status: int, seconds: float) -> Exchange:
 
 ALERT = AlertHistory(
     ENDED,
-    Cause(100.0, 104.0),
+    Cause(99.0, 104.0),
     pending=[101.0, 101.5, 102.0],
     firing=[102.5, 103.0, 103.5, 104.0],
     notifications=[notification(102.6, "firing", ENDED), notification(104.6, "resolved", ENDED)],
