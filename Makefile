@@ -26,7 +26,7 @@ acceptance-real: setup
 	@$(BIN)/acceptance run --target real $(ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 measurements: setup
 	@$(BIN)/python tools/measure.py $(ARGS)

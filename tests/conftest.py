@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -30,6 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     By itself pytest-xdist begins with the files of many tests: a file of a few whole runs would be its last.
     """
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: three for two processors, since many tests wait for other programs; four at most."""
+    return min(4, math.ceil(1.5 * (os.cpu_count() or 1)))
 
 
 @pytest.fixture(autouse=True)
