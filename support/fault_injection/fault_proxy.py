@@ -27,6 +27,8 @@ _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length"}
 )
 _STREAMS = ("text/event-stream", "application/x-ndjson")
+# A request that takes longer is passed on as it comes, and no fault that reads it is for it.
+WHOLE_BODY_SECONDS = 1.0
 _NO_DEFAULTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -87,12 +89,13 @@ class FaultProxy:
         headers = {name: text for name, text in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         faults = [f for f in self._faults if f.matches_head(request.method, path, request.headers)]
         body, passed = b"", None
-        if faults or not request.can_read_body:
-            body = b"".join([part async for part in request.content.iter_any()])
-        else:
-            # As it comes: its end may never come.
-            passed = request.content
-            headers |= {n: t for n, t in request.headers.items() if n.lower() == "content-length"}
+        if request.can_read_body:
+            reads = any(fault.reads_request for fault in faults)
+            body, is_whole = await _body(request.content) if reads else (b"", False)
+            if not is_whole:
+                faults = [fault for fault in faults if not fault.reads_request]
+                passed = _followed(body, request.content)
+                headers |= {n: t for n, t in request.headers.items() if n.lower() == "content-length"}
         pending = []
         for fault in faults:
             if not fault.matches_body(body):
@@ -235,7 +238,7 @@ class _Answer:
         session: aiohttp.ClientSession,
         method: str,
         url: URL,
-        body: bytes | aiohttp.StreamReader,
+        body: bytes | AsyncIterator[bytes],
         headers: Mapping[str, str],
     ) -> None:
         try:
@@ -273,6 +276,25 @@ class _Answer:
     async def whole(self) -> bytes:
         """To its end."""
         return b"".join([part async for part in self.parts()])
+
+
+async def _body(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """What of a request has come in time, and whether that is all."""
+    parts: list[bytes] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WHOLE_BODY_SECONDS):
+            async for part in content.iter_any():
+                parts.append(part)
+            return b"".join(parts), True
+    return b"".join(parts), False
+
+
+async def _followed(part: bytes, content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """The part, and the rest as it comes: its end may never come."""
+    if part:
+        yield part
+    async for following in content.iter_any():
+        yield following
 
 
 async def _one(part: bytes) -> AsyncIterator[bytes]:

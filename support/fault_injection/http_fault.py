@@ -99,6 +99,11 @@ class HttpFault:
         """Whether it is one of requests."""
         return "request" in self.does
 
+    @property
+    def reads_request(self) -> bool:
+        """Whether the body of a request decides, or is changed."""
+        return "request" in self.on or self.changes_request
+
     def matches_head(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
         """Whether the request is one that it is for, but for its body."""
         if not re.fullmatch(self.on.get("path", ".*"), path.partition("?")[0]):

@@ -226,9 +226,21 @@ def test_a_fault_in_each_third_exchange_from_the_second_to_the_sixth(served: Ser
     assert [post(server, a=1).status_code for _ in range(8)] == [200, 200, 200, 500, 200, 200, 200, 200]
 
 
-def test_a_request_whose_body_never_comes_reaches_the_server(served: Served) -> None:
-    """Where a fault may need the body it is read first."""
-    server = served({"status": 500}, {"path": "/other"})
+@pytest.mark.parametrize(
+    ("does", "on"),
+    [
+        ({"status": 500}, {"path": "/other"}),
+        ({"status": 500}, {"path": "/v1/.*", "after": 1}),
+        ({"status": 500}, {"path": "/v1/.*", "request": {"b": True}}),
+        ({"request": [{"drop": "b"}]}, {"path": "/v1/.*"}),
+    ],
+    ids=["of another path", "of any body", "of a body with a field", "of requests"],
+)
+def test_a_request_whose_body_never_comes_reaches_the_server(
+    served: Served, does: dict[str, object], on: dict[str, object]
+) -> None:
+    """Also where a fault needs the body: the proxy waits a second for it."""
+    server = served(does, on)
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE) as half:
         half.sendall(b"POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
