@@ -636,8 +636,8 @@ def verify(folder: Path, manifest: str) -> None:
 @click.option("--seed", type=int, metavar="N", help="Of arrivals and of prompts, but for their salt.")
 @click.option(
     "--folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where records, figures, plots and a page about the target are written.",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where records, figures, plots and a page about the target are written; made if it is missing.",
 )
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 def load(  # noqa: PLR0913 - click passes each option as an argument
@@ -694,6 +694,7 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
         base["requests"] = 1
     plans = list(grid(base, axes))
     plan = require_one_load(plans) if limits else None
+    _make_folder(folder)
     _exit_at_signals()
     if is_comparison:
         if workers:
@@ -850,6 +851,15 @@ def dashboard(
         raise SettingsError(f"--folder {folder}: {problem_of(error)}") from None
     for path in written:
         click.echo(path)
+
+
+def _make_folder(folder: Path | None) -> None:
+    """For `--folder`; raises `SettingsError` where it cannot be made."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--folder {folder}: {problem_of(error)}") from None
 
 
 @main.command()

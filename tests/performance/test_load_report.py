@@ -158,6 +158,10 @@ def test_a_trace_is_replayed(synthetic_url: str, tmp_path: Path) -> None:
             ("--users", "1,2", "--find-limit", "ttft p90 < 1s"),
             "needs one number of users or one rate",
         ),
+        (
+            ("--users", "1", "--requests", "1", "--folder", f"{__file__}/new"),
+            f"--folder {__file__}/new: ",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str) -> None:
@@ -169,11 +173,12 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str) -> None:
 def test_a_sweep_of_a_server_that_is_gone_fails(tmp_path: Path) -> None:
     code, output = load(
         *("--target", f"http://127.0.0.1:{free_port()}", "--model", "m", "--users", "1,2", "--requests", "1"),
-        *("--folder", str(tmp_path)),
+        *("--folder", str(tmp_path / "new" / "folder")),
     )
     assert code == 1
     assert output.count("1 failed (1 x no connection)") == 2
-    assert not (tmp_path / "latency.svg").exists()
+    assert (tmp_path / "new" / "folder" / "runs.csv").exists()
+    assert not (tmp_path / "new" / "folder" / "latency.svg").exists()
 
 
 def test_a_grid_has_each_combination() -> None:

@@ -1,7 +1,7 @@
 """Each command of the documents is one: its options exist, and what `acceptance run` selects is there.
 
-No server is started: commands are parsed, and scenarios are listed. What a command does is tested beside it
-(tests/cli, tests/runs).
+No server is started: commands are parsed, and scenarios are listed. tests/runs/test_documented_commands.py
+runs them.
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ class Selection:
     cases: tuple[str, ...]
 
 
-def documented() -> list[str]:
-    """Each line of code and each code in a sentence, without comments; a continued line is one."""
+def documented(*kinds: re.Pattern[str]) -> list[str]:
+    """Each line of code and each code in a sentence, or one kind of them, without comments.
+
+    A continued line is one."""
     found: set[str] = set()
     for document in (file for file in kept_files() if file.suffix == ".md"):
         text = document.read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in [*INDENTED.findall(text), *INLINE.findall(text)]:
+        for line in (line for kind in kinds or (INDENTED, INLINE) for line in kind.findall(text)):
             found.add(REDIRECTION.sub("", COMMENT.sub("", line)))
     return sorted(found)
 

@@ -1,0 +1,176 @@
+"""Each command line of the documents is run with its words, but those of `acceptance run` and of ELSEWHERE.
+
+`acceptance run` itself is the gate; what its documented forms select is in tests/style.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.errors import ProgramUnavailable
+from support.programs.launcher import free_port
+from support.programs.prometheus import PROMETHEUS, promtool_of
+from support.settings import default_cache, load_settings
+from support.waiting import wait_until
+from tests.runs.launching import ROOT, Launched, Run
+from tests.style.test_style_commands import ACCEPTANCE, INDENTED, documented
+from tests.timeouts import PATIENCE
+
+PROGRAMS = Path(sys.executable).parent
+ACCEPTANCE_PROGRAM = str(PROGRAMS / "acceptance")
+# What takes minutes or other machines: where its options are tested.
+ELSEWHERE: Mapping[str, str] = {
+    r"get \S+": "tests/programs: it builds or downloads a program",
+    r"prove (?!--list).+": "tests/fault_injection/test_prove_command.py and test_blind_command.py",
+    r"compare \S+ \S+": "tests/runner/test_upgrade.py: two programs",
+    r"load .*--against .*": "tests/performance/test_load_comparison.py: two servers",
+    r"load .*--find-limit .*": "tests/performance/test_load_limit.py: loads until a limit is reached",
+    r"load .*--workers .*": "tests/performance/test_distributed.py: three machines",
+    r"load-worker .*": "tests/performance/test_distributed.py: three machines",
+    r"run( .*)?": "the gate; tests/style/test_style_commands.py",
+}
+COMMANDS = sorted({match[1].strip() for line in documented(INDENTED) if (match := ACCEPTANCE.match(line))})
+HERE = [command for command in COMMANDS if not any(re.fullmatch(pattern, command) for pattern in ELSEWHERE)]
+# They go on until they are ended.
+SERVING = ("probe", "exporter")
+MANIFEST = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+class Place:
+    """A folder with the reports of a run, and the reference server with the scripted model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # A setting that names a file needs it; in the checkout there may be none.
+        (folder / "accepted.toml").touch()
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def run(self, *words: str, cwd: Path | None = None) -> Run:
+        """A command, until its end. `cwd`: the folder of this place."""
+        return Launched(self.folder, [ACCEPTANCE_PROGRAM, *words], self._environment, cwd).end()
+
+    def start(self, program: str, *words: str) -> Launched:
+        """A command that does not end by itself, in a folder of its own: `run` ends all in its own."""
+        folder = self.folder.with_name(f"{self.folder.name}-{words[0]}")
+        return Launched(folder, [str(PROGRAMS / program), *words], self._environment)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            "ACCEPTANCE_CACHE_DIR": str(default_cache()),
+            "ACCEPTANCE_REPORTS_DIR": str(self.folder / "reports"),
+            "ACCEPTANCE_ACCEPTED": str(self.folder / "accepted.toml"),
+        }
+
+    @cached_property
+    def certificate(self) -> Run:
+        """The documented command has written it."""
+        (words,) = (command for command in HERE if command.startswith("certify "))
+        return self.run(*shlex.split(words))
+
+    def words(self, command: str) -> list[str]:
+        """Of a documented command, with values for those that stand for something of the reader."""
+        command = command.replace("http://HOST:PORT", self.url)
+        command = re.sub(r"(?<=--target )http://127\.0\.0\.1:\d+", self.url, command)
+        command = re.sub(r"(?<=--listen )127\.0\.0\.1:\d+", f"127.0.0.1:{free_port()}", command)
+        if "SHA256" in command:
+            (manifest,) = MANIFEST.findall(self.certificate.stdout)
+            command = command.replace("SHA256", manifest)
+        # Fewer requests than a percentile needs: what is measured is not looked at here.
+        command = re.sub(r"(?<=--requests )\d+", "12", command)
+        return [{"NAME": "default", "FOLDER": "load"}.get(word, word) for word in shlex.split(command)]
+
+    def serve(self) -> Launched:
+        """As the README has it for mistralrs."""
+        model = Path(self.run("model").stdout.strip())
+        words = ("serve", "--port", str(self._port), "--format", "gguf", "-m", str(model.parent))
+        server = self.start("mistralrs-reference", *words, "-f", model.name)
+        wait_until("the server", lambda: is_served(f"{self.url}/health"), timeout=PATIENCE)
+        return server
+
+
+def is_served(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=PATIENCE).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("place"))
+    server = place.serve()
+    try:
+        words = ("run", "--case", "openai.chat.body.empty", "--target", place.url, "--report", "json")
+        done = place.run(*words, cwd=ROOT)
+        assert done.exit_code == 0, done.output
+        yield place
+    finally:
+        server.process.terminate()
+        server.end()
+
+
+@pytest.mark.parametrize("command", [one for one in HERE if one.split()[0] not in SERVING])
+def test_a_command_does_what_the_document_has(place: Place, command: str) -> None:
+    words = place.words(command)
+    # What reads the features is started in the checkout.
+    here = ROOT if words[0] == "accept" else None
+    done = place.certificate if words[0] == "certify" else place.run(*words, cwd=here)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip(), done.output
+    assert (done.processes, done.temporary) == ((), ())
+
+
+@pytest.mark.parametrize("command", [one for one in HERE if one.split()[0] in SERVING])
+def test_a_command_serves_metrics_until_it_is_ended(place: Place, command: str) -> None:
+    words = place.words(command)
+    listening = f"http://{words[words.index('--listen') + 1]}/metrics"
+    running = place.start("acceptance", *words)
+    try:
+        wait_until("its metrics", lambda: is_served(listening), timeout=PATIENCE)
+    finally:
+        running.process.terminate()
+        done = running.end()
+    assert done.exit_code == 0, done.output
+
+
+def test_the_rules_are_right_by_promtool(place: Place) -> None:
+    try:
+        prometheus = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
+    except ProgramUnavailable as missing:
+        pytest.skip(str(missing))
+    (command,) = (one for one in HERE if one.startswith("rules "))
+    (check,) = (line for line in documented(INDENTED) if line.startswith("promtool "))
+    _, *words = shlex.split(check)
+    (place.folder / words[-1]).write_text(place.run(*place.words(command)).stdout)
+    done = subprocess.run(
+        [promtool_of(prometheus.path), *words],
+        cwd=place.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("pattern", ELSEWHERE)
+def test_what_is_run_elsewhere_is_documented_and_tested_there(pattern: str) -> None:
+    assert [command for command in COMMANDS if re.fullmatch(pattern, command)]
+    for name in re.findall(r"tests/\S+?(?=[:;,\s]|$)|\btest_\w+\.py", ELSEWHERE[pattern]):
+        found = name if "/" in name else f"tests/fault_injection/{name}"
+        assert (ROOT / found).exists(), found
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(HERE) > 10
