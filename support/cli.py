@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -424,15 +424,19 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     from support.runner import selection
     from support.settings import load_settings
 
-    if blind and (ids or capabilities or every > 1 or repeat > 1 or narrow or only_list):
-        raise SettingsError(
-            "prove: --blind has no --fault, --capability, --every, --repeat, --narrow or --list; "
-            "choose with --check"
-        )
-    if checks and not blind:
-        raise SettingsError("prove: --check is for --blind; choose faults with --fault")
-    if each is not None and not blind:
-        raise SettingsError("prove: --each is for --blind; --every has the faults in fewer exchanges")
+    _require_used(
+        {
+            "--blind": blind,
+            "--fault": bool(ids),
+            "--capability": bool(capabilities),
+            "--every": every > 1,
+            "--repeat": repeat > 1,
+            "--narrow": narrow,
+            "--list": only_list,
+            "--check": bool(checks),
+            "--each": each is not None,
+        }
+    )
     if only_list:
         for fault in chosen(ids, capabilities):
             click.echo(f"{fault.id}  ({fault.capability}, {fault.means})  {fault.does}")
@@ -464,6 +468,33 @@ def prove(  # noqa: PLR0913 - click passes each option as an argument
     words += [*([f"--repeat {repeat}"] * (repeat > 1)), *(["--narrow"] * narrow)]
     options = ProofOptions(every, narrow=narrow, repeat=repeat)
     sys.exit(command.prove(ids, capabilities, options, " ".join(words)))
+
+
+# Options of `acceptance prove` that the first of a row makes useless, and what to do.
+_USELESS = (
+    (
+        "--blind",
+        ("--fault", "--capability", "--every", "--repeat", "--narrow", "--list"),
+        "--blind has no --fault, --capability, --every, --repeat, --narrow or --list; choose with --check",
+    ),
+    ("--list", ("--every", "--repeat", "--narrow"), "--list runs nothing: leave out {0}"),
+    ("--every", ("--repeat",), "--every injects no harmless variants to repeat: leave out one of the two"),
+)
+_OF_BLIND = {
+    "--check": "choose faults with --fault",
+    "--each": "--every has the faults in fewer exchanges",
+}
+
+
+def _require_used(given: Mapping[str, bool]) -> None:
+    """Raises `SettingsError` for an option of `acceptance prove` that would be ignored."""
+    for name, instead in _OF_BLIND.items():
+        if given[name] and not given["--blind"]:
+            raise SettingsError(f"prove: {name} is for --blind; {instead}")
+    for name, others, text in _USELESS:
+        ignored = [other for other in others if given[other]]
+        if given[name] and ignored:
+            raise SettingsError(f"prove: {text.format(', '.join(ignored))}")
 
 
 @main.command()

@@ -49,6 +49,8 @@ def test_three_faults_and_a_harmless_variant_on_the_reference_server(tmp_path: P
         ),
         (["--fault", "openai.usage.total", "--target", "/nowhere"], "/nowhere"),
         (["--jobs", "0"], "'0' is no whole number from 1"),
+        (["--list", "--every", "5", "--narrow"], "prove: --list runs nothing: leave out --every, --narrow"),
+        (["--every", "5", "--repeat", "2"], "prove: --every injects no harmless variants to repeat: "),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], message: str) -> None:
