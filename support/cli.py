@@ -575,8 +575,8 @@ def certify(folders: tuple[Path, ...], output: Path, defines: tuple[str, ...]) -
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--manifest", default="", metavar="SHA256", help="What `acceptance certify` has printed.")
-def verify(folder: Path, manifest: str) -> None:
+@click.option("--manifest", metavar="SHA256", help="What `acceptance certify` has printed.")
+def verify(folder: Path, manifest: str | None) -> None:
     """Verify a certificate: that nothing was changed, and that its decision is that of its raw results.
 
     \b
@@ -586,7 +586,13 @@ def verify(folder: Path, manifest: str) -> None:
     """
     from support.certificate.verify import verify as check
 
-    found = check(folder, manifest)
+    # An empty one is a variable that is not set: it may not pass for none.
+    if manifest is not None and not re.fullmatch("[0-9a-f]{64}", manifest):
+        raise SettingsError(
+            f"verify: --manifest {manifest!r}: give the 64 hexadecimal digits that "
+            "`acceptance certify` has printed"
+        )
+    found = check(folder, manifest or "")
     click.echo(found)
     sys.exit(found.exit_code)
 

@@ -262,6 +262,11 @@ def test_the_commands_end_with_the_documented_codes(tmp_path: Path, monkeypatch:
     assert (code, ended("verify", made)[0], ended("verify", made, "--manifest", digest)[0]) == (0, 0, 0)
     assert ended("certify", reports, "-o", made)[0] == 2
     assert ended("verify", reports)[0] == 2
+    # An empty one is an unset variable of a pipeline.
+    for wrong in ("", digest[:-1], "A" * 64):
+        code, text = ended("verify", made, "--manifest", wrong)
+        assert (code, text.count("\n")) == (2, 1)
+        assert text.startswith(f"acceptance: verify: --manifest {wrong!r}: give the 64 hexadecimal digits")
     (made / "runs" / "1" / "report.json").write_text("{}")
     assert ended("verify", made) == (1, f"{made}: NOT VALID: changed runs/1/report.json\n")
 
