@@ -1,4 +1,6 @@
-"""Each command line of the documents is run with its words, but those of `acceptance run` and of ELSEWHERE.
+"""Each command line of the documents is run with its words, but those of ELSEWHERE and PYTHON_ELSEWHERE.
+
+A command in a sentence is one when it is whole: `acceptance model`, not `acceptance load`.
 
 `acceptance run` itself is the gate; what its documented forms select is in tests/style.
 """
@@ -13,16 +15,18 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 
+from support.cli import main
 from support.errors import ProgramUnavailable
 from support.programs.launcher import free_port
 from support.programs.prometheus import PROMETHEUS, promtool_of
 from support.settings import default_cache, load_settings
 from support.waiting import wait_until
 from tests.runs.launching import ROOT, Launched, Run
-from tests.style.test_style_commands import ACCEPTANCE, INDENTED, documented
+from tests.style.test_style_commands import ACCEPTANCE, INDENTED, INLINE, documented
 from tests.timeouts import PATIENCE
 
 PROGRAMS = Path(sys.executable).parent
@@ -30,15 +34,61 @@ ACCEPTANCE_PROGRAM = str(PROGRAMS / "acceptance")
 # What takes minutes or other machines: where its options are tested.
 ELSEWHERE: Mapping[str, str] = {
     r"get \S+": "tests/programs: it builds or downloads a program",
-    r"prove (?!--list).+": "tests/fault_injection/test_prove_command.py and test_blind_command.py",
+    r"prove(?! --list)( .*)?": "tests/fault_injection/test_prove_command.py and test_blind_command.py",
     r"compare \S+ \S+": "tests/runner/test_upgrade.py: two programs",
+    r"load .*--users 1,4,16 .*": "tests/performance/test_load_report.py: a sweep",
     r"load .*--against .*": "tests/performance/test_load_comparison.py: two servers",
     r"load .*--find-limit .*": "tests/performance/test_load_limit.py: loads until a limit is reached",
     r"load .*--workers .*": "tests/performance/test_distributed.py: three machines",
     r"load-worker .*": "tests/performance/test_distributed.py: three machines",
+    r"accept ID .*": "here, with the values of docs/running.md",
+    r"exporter": "here, with a target",
+    r"history --accept N": "tests/performance/test_regression.py: it needs a load",
     r"run( .*)?": "the gate; tests/style/test_style_commands.py",
 }
-COMMANDS = sorted({match[1].strip() for line in documented(INDENTED) if (match := ACCEPTANCE.match(line))})
+# The same for `python`.
+PYTHON_ELSEWHERE: Mapping[str, str] = {
+    r"tools/setup\.py.*": "the gate; tests/cli/test_setup.py",
+    r"tools/measure\.py .*": "make measurements",
+    r"tools/compare_speed\.py .*": "by hand: it measures two revisions for minutes",
+    r"-m pytest .*": "make test",
+    r"-m llama_cpp\.server .*": "by hand: another server, which is built for 40 minutes",
+}
+PYTHON = re.compile(r"^(?:\.venv/bin/)?python3? (.*\S)\s*$")
+
+
+def is_whole(command: str) -> bool:
+    """False for the mere name of a command that needs arguments."""
+    name, *words = shlex.split(command)
+    if name.startswith("-"):
+        return True
+    words = ["2" if word == "N" else word for word in words]
+    with click.Context(main) as context:
+        found = main.get_command(context, name)
+        assert found is not None, command
+        try:
+            found.make_context(name, words, parent=context)
+        except click.UsageError:
+            return False
+        except click.exceptions.Exit:
+            return True
+    return True
+
+
+COMMANDS = sorted(
+    {match[1].strip() for line in documented(INDENTED) if (match := ACCEPTANCE.match(line))}
+    | {
+        match[1].strip()
+        for line in documented(INLINE)
+        if (match := ACCEPTANCE.match(line)) and "{" not in line and is_whole(match[1])
+    }
+)
+PYTHON_COMMANDS = [match[1] for line in documented(INDENTED) if (match := PYTHON.match(line))]
+PYTHON_HERE = [
+    command
+    for command in PYTHON_COMMANDS
+    if not any(re.fullmatch(pattern, command) for pattern in PYTHON_ELSEWHERE)
+]
 HERE = [command for command in COMMANDS if not any(re.fullmatch(pattern, command) for pattern in ELSEWHERE)]
 # They go on until they are ended.
 SERVING = ("probe", "exporter")
@@ -70,6 +120,8 @@ class Place:
             "ACCEPTANCE_CACHE_DIR": str(default_cache()),
             "ACCEPTANCE_REPORTS_DIR": str(self.folder / "reports"),
             "ACCEPTANCE_ACCEPTED": str(self.folder / "accepted.toml"),
+            # Not the history of the user's own loads, which is in the cache.
+            "PERFORMANCE_HISTORY": str(self.folder / "history.jsonl"),
         }
 
     @cached_property
@@ -80,8 +132,10 @@ class Place:
 
     def words(self, command: str) -> list[str]:
         """Of a documented command, with values for those that stand for something of the reader."""
-        command = command.replace("http://HOST:PORT", self.url)
+        command = re.sub(r"http://HOST:PORT\b|(?<=--target )URL\b", self.url, command)
         command = re.sub(r"(?<=--target )http://127\.0\.0\.1:\d+", self.url, command)
+        if command.split()[0] in SERVING and "--listen" not in command:
+            command += " --listen 127.0.0.1:0"
         command = re.sub(r"(?<=--listen )127\.0\.0\.1:\d+", f"127.0.0.1:{free_port()}", command)
         if "SHA256" in command:
             (manifest,) = MANIFEST.findall(self.certificate.stdout)
@@ -144,6 +198,27 @@ def test_a_command_serves_metrics_until_it_is_ended(place: Place, command: str) 
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("command", PYTHON_HERE)
+def test_a_program_of_python_does_what_the_document_has(place: Place, command: str) -> None:
+    report = str(place.folder / "reports" / "report.json")
+    table = place.folder / "map.tsv"
+    table.touch()
+    values = {"OLD/report.json": report, "NEW/report.json": report, "MAP.tsv": str(table)}
+    command = re.sub(r"(?<=--url )http://127\.0\.0\.1:\d+", place.url, command)
+    words = [values.get(word, word) for word in shlex.split(command)]
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    # Of a script of a finding: the defect is not there.
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
 def test_the_rules_are_right_by_promtool(place: Place) -> None:
     try:
         prometheus = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
@@ -172,5 +247,12 @@ def test_what_is_run_elsewhere_is_documented_and_tested_there(pattern: str) -> N
         assert (ROOT / found).exists(), found
 
 
+@pytest.mark.parametrize("pattern", PYTHON_ELSEWHERE)
+def test_what_python_runs_elsewhere_is_documented(pattern: str) -> None:
+    assert [command for command in PYTHON_COMMANDS if re.fullmatch(pattern, command)]
+
+
 def test_there_are_commands_to_run() -> None:
     assert len(HERE) > 10
+    assert {"model", "settings", "history", "--version"} <= set(HERE)
+    assert len(PYTHON_HERE) >= 2
