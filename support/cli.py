@@ -731,11 +731,11 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
         base["requests"] = 1
     plans = list(grid(base, axes))
     plan = require_one_load(plans) if limits else None
+    if is_comparison and workers:
+        raise SettingsError("--against compares two servers from this machine, without --workers")
     _make_folder(folder)
     _exit_at_signals()
     if is_comparison:
-        if workers:
-            raise SettingsError("--against compares two servers from this machine, without --workers")
         sys.exit(compare_servers(plans, second, folder, in_force.load_history, click.echo))
     with (
         tempfile.TemporaryDirectory(prefix=temp_prefix()) as own,

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import psutil
-
 from support.errors import NotSupported
 from support.monitoring.exposition import changes, require_none
 from support.monitoring.exposition_lines import shown
@@ -19,7 +17,7 @@ from support.monitoring.prometheus_api import Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, SLOTS, MonitoringSession
 from support.monitoring.webhook import Notification
-from support.programs.cpu_contention import MOST_OTHERS, not_judged, read_cpu_times, share_of_others
+from support.programs.cpu_contention import MOST_OTHERS, OthersSince, not_judged
 from support.waiting import wait_until
 
 # Long enough for each window and `for` of a threshold alert, as the session has shortened them.
@@ -134,7 +132,7 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
     user.stream(TOKENS)
     session.wait_for_scrape()
     before = session.page()
-    cpu, since = read_cpu_times(), time.monotonic()
+    others = OthersSince()
     with users(SLOTS, lambda: user.stream(TOKENS)) as running:
         wait_until(
             "the end of the load",
@@ -143,7 +141,7 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
         )
         began, ended = running.began, running.stop()
         requests = running.requests
-    others = share_of_others(cpu, read_cpu_times(), time.monotonic() - since, psutil.cpu_count() or 1)
+    share = others.share()
     session.wait_for_scrape()
     return ObservedLoad(
         requests,
@@ -161,5 +159,5 @@ def observe_load(session: MonitoringSession, model: str, seconds: float | None =
         session.api.stored(COUNTERS, began, time.time()),
         seconds,
         session.api.stored_sums(f'scrape_duration_seconds{{job="{JOB}"}}', began, ended),
-        others,
+        share,
     )

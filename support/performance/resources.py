@@ -14,7 +14,7 @@ from typing import Protocol
 
 import psutil
 
-from support.programs.cpu_contention import read_cpu_times, share_of_others
+from support.programs.cpu_contention import OthersSince
 from support.programs.energy import EnergyCounter, energy_counters
 from support.programs.process import process_tree
 from support.programs.resource_usage import find_gpus
@@ -74,17 +74,16 @@ class ResourceWatch:
         self.peak = self._idle or 0
         self._gpu: list[tuple[int, float]] = []
         self._joules = [counter.joules() for counter in self.energy]
-        self._began, self._cpu = time.monotonic(), read_cpu_times()
+        self._others = OthersSince()
         self._thread = SamplingThread("load-resources", self._run)
         self._thread.start()
 
     def stop(self, settle_seconds: float = SETTLE_SECONDS) -> ResourceUse:
         """Waits up to `settle_seconds` until memory is given back."""
         self._thread.stop()
-        seconds, cpu = time.monotonic() - self._began, read_cpu_times()
+        others = self._others.share()
         joules, source = self._energy()
         after = self._settled(settle_seconds)
-        others = share_of_others(self._cpu, cpu, seconds, psutil.cpu_count() or 1)
         return ResourceUse(
             idle=self._idle,
             peak=None if self._idle is None else max(self.peak, after or 0),

@@ -79,6 +79,18 @@ def share_of_others(before: CpuTimes, after: CpuTimes, seconds: float, cpus: int
     return min(1.0, used + max(0.0, after.steal - before.steal) / capacity)
 
 
+class OthersSince:
+    """The share of the CPU that other programs have had since this was made."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.monotonic(), read_cpu_times()
+
+    def share(self) -> float:
+        """From 0 to 1, until now."""
+        seconds = time.monotonic() - self._began
+        return share_of_others(self._before, read_cpu_times(), seconds, psutil.cpu_count() or 1)
+
+
 def not_judged(others: float, what: str) -> str:
     """The reason for a failure that may be that of other programs, which had this share of the CPU."""
     return f"not judged, other programs had {others:.0%} of the CPU: {what}"

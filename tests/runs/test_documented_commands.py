@@ -149,15 +149,26 @@ class Place:
         model = Path(self.run("model").stdout.strip())
         words = ("serve", "--port", str(self._port), "--format", "gguf", "-m", str(model.parent))
         server = self.start("mistralrs-reference", *words, "-f", model.name)
-        wait_until("the server", lambda: is_served(f"{self.url}/health"), timeout=PATIENCE)
+        wait_until_served(f"{self.url}/health", server)
         return server
 
 
-def is_served(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False, timeout=PATIENCE).status_code == 200
-    except httpx.TransportError:
-        return False
+def wait_until_served(url: str, launched: Launched) -> None:
+    """Raises `WaitTimeout` with the end of its errors, also when it has ended."""
+
+    def is_served() -> bool:
+        try:
+            return httpx.get(url, trust_env=False, timeout=PATIENCE).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(
+        f"a response of {url}",
+        is_served,
+        timeout=PATIENCE,
+        alive=lambda: launched.process.poll() is None,
+        seen=lambda: (launched.folder / "stderr").read_text(errors="replace")[-500:],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +202,7 @@ def test_a_command_serves_metrics_until_it_is_ended(place: Place, command: str) 
     listening = f"http://{words[words.index('--listen') + 1]}/metrics"
     running = place.start("acceptance", *words)
     try:
-        wait_until("its metrics", lambda: is_served(listening), timeout=PATIENCE)
+        wait_until_served(listening, running)
     finally:
         running.process.terminate()
         done = running.end()
